@@ -1,0 +1,213 @@
+"""BigQuery behind the core's `Warehouse` port, through the official client.
+
+The client's own retries are switched off everywhere: with them a statement can run twice under two ids. Whoever
+calls owns the retry. Results are read over REST; the Storage API is not used.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import Any
+
+from google.api_core import exceptions as google
+from google.cloud import bigquery
+
+from blocks.bigquery_errors import job_failure, translate
+from bq_copilot.catalog import Table
+from bq_copilot.gate.verdict import Parameter
+from bq_copilot.identity import label
+from bq_copilot.ports import DryRun, JobSpec, JobView, Page
+from bq_copilot.values import ResultColumn
+
+FINGERPRINT = "bqc_fingerprint"
+"""The job label that carries what was submitted, for comparison at adoption."""
+
+
+class BigQueryWarehouse:
+    """The Warehouse port over `google.cloud.bigquery.Client`."""
+
+    def __init__(self, client: bigquery.Client, *, scratch: str, scratch_days: float, call_timeout: float) -> None:
+        self._client = client
+        self._timeout = call_timeout
+        self._scratch_days = scratch_days
+        self.scratch = scratch
+        """`project.dataset` that result tables are written to."""
+
+    @property
+    def project(self) -> str:
+        """Project that runs the jobs."""
+        return self._client.project
+
+    @property
+    def location(self) -> str:
+        """Location of every job."""
+        return self._client.location or "US"
+
+    def prepare(self) -> None:
+        """Create the scratch dataset if it is missing; its tables expire by themselves."""
+        dataset = bigquery.Dataset(self.scratch)
+        dataset.location = self.location
+        dataset.default_table_expiration_ms = int(self._scratch_days * 86_400_000)
+        try:
+            self._client.create_dataset(dataset, exists_ok=True, retry=None, timeout=self._timeout)
+        except Exception as error:
+            raise translate(error, f"creating dataset {self.scratch}") from error
+
+    def list_tables(self, dataset: str) -> list[str]:
+        """Return the ids of everything in `project.dataset`."""
+        try:
+            found = self._client.list_tables(dataset, retry=None, timeout=self._timeout)
+            return sorted(f"{t.project}.{t.dataset_id}.{t.table_id}" for t in found)
+        except Exception as error:
+            raise translate(error, f"listing {dataset}") from error
+
+    def describe_table(self, table: str) -> Table:
+        """Return schema, sizes, partitioning and tags of one table."""
+        try:
+            found = self._client.get_table(table, retry=None, timeout=self._timeout)
+        except Exception as error:
+            raise translate(error, f"describing {table}") from error
+        return Table.from_resource(found.to_api_repr())
+
+    def dry_run(self, sql: str, parameters: Sequence[Parameter]) -> DryRun:
+        """Price a statement without running it."""
+        config = self._config(parameters, dry_run=True)
+        try:
+            job = self._client.query(sql, config, retry=None, job_retry=None, timeout=self._timeout)
+        except Exception as error:
+            raise translate(error, "the dry run") from error
+        return _dry_run(job._properties)
+
+    def insert(self, spec: JobSpec) -> JobView:
+        """Submit once under the id of `spec`."""
+        config = self._config(spec.parameters)
+        config.destination = spec.destination
+        config.write_disposition = "WRITE_EMPTY"
+        config.maximum_bytes_billed = spec.maximum_bytes_billed
+        config.job_timeout_ms = spec.timeout_ms
+        config.labels = {**dict(spec.labels), FINGERPRINT: label(spec.fingerprint)}
+        try:
+            job = self._client.query(
+                spec.sql, config, job_id=spec.job_id, retry=None, job_retry=None, timeout=self._timeout
+            )
+        except Exception as error:
+            raise translate(error, f"submitting {spec.job_id}", submitting=True) from error
+        return _view(job._properties)
+
+    def job(self, job_id: str) -> JobView | None:
+        """Return the job of this id, None when the warehouse does not know it."""
+        try:
+            job = self._client.get_job(job_id, location=self.location, retry=None, timeout=self._timeout)
+        except google.NotFound:
+            return None
+        except Exception as error:
+            raise translate(error, f"looking up {job_id}") from error
+        return _view(job._properties)
+
+    def cancel(self, job_id: str) -> None:
+        """Ask the warehouse to stop the job."""
+        try:
+            self._client.cancel_job(job_id, location=self.location, retry=None, timeout=self._timeout)
+        except google.NotFound:
+            return
+        except Exception as error:
+            raise translate(error, f"cancelling {job_id}") from error
+
+    def page(self, job_id: str, rows: int) -> Page:
+        """Return at most `rows` rows of a finished job's result table."""
+        try:
+            job = self._client.get_job(job_id, location=self.location, retry=None, timeout=self._timeout)
+            found = self._client.list_rows(job.destination, max_results=rows, retry=None, timeout=self._timeout)
+            values = tuple(tuple(_json(v) for v in row.values()) for row in found)
+        except Exception as error:
+            raise translate(error, f"reading the result of {job_id}") from error
+        columns = tuple(ResultColumn(name=f.name, type=_type(f)) for f in found.schema)
+        return Page(columns, values, found.total_rows or len(values))
+
+    def _config(self, parameters: Sequence[Parameter], *, dry_run: bool = False) -> bigquery.QueryJobConfig:
+        config = bigquery.QueryJobConfig(use_legacy_sql=False, dry_run=dry_run)
+        if dry_run:
+            config.use_query_cache = False
+        config.query_parameters = [bigquery.ScalarQueryParameter(p.name or None, p.type, p.value) for p in parameters]
+        return config
+
+
+def _dry_run(properties: Mapping[str, Any]) -> DryRun:
+    query = properties.get("statistics", {}).get("query", {})
+    total = query.get("totalBytesProcessed")
+    tables = query.get("referencedTables")
+    fields = query.get("schema", {}).get("fields")
+    return DryRun(
+        statement_type=query.get("statementType"),
+        bytes=None if total is None else int(total),
+        accuracy=query.get("totalBytesProcessedAccuracy"),
+        tables=None if tables is None else tuple(sorted(_table_id(t) for t in tables)),
+        columns=None if fields is None else tuple(_result_column(f) for f in fields),
+    )
+
+
+def _result_column(field: Mapping[str, Any]) -> ResultColumn:
+    repeated = field.get("mode") == "REPEATED"
+    kind = str(field.get("type", ""))
+    return ResultColumn(name=str(field.get("name", "")), type=f"ARRAY<{kind}>" if repeated else kind)
+
+
+def _table_id(reference: Mapping[str, Any]) -> str:
+    return ".".join(str(reference[k]) for k in ("projectId", "datasetId", "tableId"))
+
+
+def _view(properties: Mapping[str, Any]) -> JobView:
+    status = properties.get("status", {})
+    statistics = properties.get("statistics", {})
+    query = statistics.get("query", {})
+    failure, retryable = job_failure(status.get("errorResult"))
+    state = str(status.get("state", "PENDING"))
+    return JobView(
+        job_id=str(properties["jobReference"]["jobId"]),
+        state=state,
+        fingerprint=properties.get("configuration", {}).get("labels", {}).get(FINGERPRINT, ""),
+        ok=state == "DONE" and failure is None,
+        bytes_processed=int(query.get("totalBytesProcessed") or 0),
+        bytes_billed=int(query.get("totalBytesBilled") or 0),
+        cache_hit=bool(query.get("cacheHit", False)),
+        milliseconds=max(0, int(statistics.get("endTime") or 0) - int(statistics.get("startTime") or 0)),
+        failure=failure,
+        retryable=retryable,
+        tables=tuple(sorted(_table_id(t) for t in query.get("referencedTables", []))),
+        statement_type=str(query.get("statementType", "")),
+    )
+
+
+def _type(field: bigquery.SchemaField) -> str:
+    return f"ARRAY<{field.field_type}>" if field.mode == "REPEATED" else str(field.field_type)
+
+
+def _json(value: Any) -> Any:
+    """Return a cell as a JSON value; numbers that a double would round stay text."""
+    match value:
+        case None | bool() | int() | str():
+            return value
+        case float():
+            return value if math.isfinite(value) else str(value)
+        case Decimal():
+            return _decimal(value)
+        case datetime() | date() | time():
+            return value.isoformat()
+        case bytes():
+            return base64.b64encode(value).decode()
+        case Mapping():
+            return {str(k): _json(v) for k, v in value.items()}
+        case list() | tuple():
+            return [_json(v) for v in value]
+        case _:
+            return str(value)
+
+
+def _decimal(value: Decimal) -> int | float | str:
+    if value == value.to_integral_value() and abs(value) < 2**53:
+        return int(value)
+    return float(value) if len(value.normalize().as_tuple().digits) <= 15 else format(value, "f")

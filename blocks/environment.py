@@ -1,0 +1,67 @@
+"""Everything that one run works with, loaded once at the top of a flow.
+
+The one place where blocks become adapters. It is not a value: it holds live clients and never crosses a process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+from functools import cached_property
+
+from blocks.language_model import LanguageModel
+from blocks.ledger_store import LedgerStore
+from blocks.policy import Policy
+from blocks.warehouse import Warehouse
+from bq_copilot import policy
+from bq_copilot.ledger import Ledger
+from bq_copilot.ports import LanguageModel as LanguageModelPort
+from bq_copilot.shelf import Shelf
+
+
+class Environment:
+    """The blocks of one named environment, and the adapters that they build."""
+
+    def __init__(self, warehouse: Warehouse, model: LanguageModel, store: LedgerStore, policy: Policy) -> None:
+        self.warehouse_block = warehouse
+        self.model_block = model
+        self.store_block = store
+        self.policy_block = policy
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The ledger, connected."""
+        return self.store_block.open_ledger()
+
+    @cached_property
+    def shelf(self) -> Shelf:
+        """The storage of big texts."""
+        return self.store_block.open_shelf()
+
+    @cached_property
+    def warehouse(self):
+        """The warehouse adapter."""
+        return self.warehouse_block.open()
+
+    @cached_property
+    def model(self) -> LanguageModelPort:
+        """The language model adapter."""
+        return self.model_block.open()
+
+    @property
+    def local_user(self) -> str:
+        """Who asks when nobody says so: the user that this process runs as."""
+        return getpass.getuser()
+
+    @cached_property
+    def policy(self) -> policy.Policy:
+        """The typed policy as it stands now; a run is judged by the one that it pinned."""
+        return self.policy_block.value()
+
+
+async def open_environment(name: str = "default") -> Environment:
+    """Load the four blocks called `name`, side by side. Raises ValueError when one is missing."""
+    warehouse, model, store, rules = await asyncio.gather(
+        Warehouse.aload(name), LanguageModel.aload(name), LedgerStore.aload(name), Policy.aload(name)
+    )
+    return Environment(warehouse, model, store, rules)

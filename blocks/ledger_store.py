@@ -1,0 +1,31 @@
+"""The `LedgerStore` block: the ledger's database and the storage of big texts beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from prefect.blocks.core import Block
+from pydantic import Field, SecretStr
+
+from bq_copilot.folder_blobs import FolderBlobs
+from bq_copilot.ledger_sql import SqlLedger
+from bq_copilot.shelf import Shelf
+
+
+class LedgerStore(Block):
+    """Where events and results are kept."""
+
+    _block_type_name = "Ledger Store"
+    _block_type_slug = "bq-copilot-ledger-store"
+    _description = "The ledger's database (SQLite or PostgreSQL) and the folder of stored results."
+
+    url: SecretStr = Field(description="SQLAlchemy URL, e.g. sqlite:////path/ledger.db or postgresql+psycopg://…")
+    results: str = Field(description="Folder for result pages and other big texts.")
+
+    def open_ledger(self) -> SqlLedger:
+        """Connect to the ledger; its tables are created when they are missing."""
+        return SqlLedger(self.url.get_secret_value())
+
+    def open_shelf(self) -> Shelf:
+        """Open the storage of big texts."""
+        return Shelf(FolderBlobs(Path(self.results)))

@@ -1,0 +1,330 @@
+"""The Python API: `Copilot` for the installation, `RunHandle` for one run. The same verbs as the command line.
+
+Edge module. What a person decides is recorded in the ledger first, then the flow run is woken; a server that is
+down delays a run and loses nothing. It never imports flows, tasks, blocks or Prefect.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from bq_copilot import deciding, identity, receipts, views
+from bq_copilot.approval import Decision
+from bq_copilot.errors import Damaged, Refused
+from bq_copilot.events import Event, Recorded, RunReceived
+from bq_copilot.installation import Installation, find
+from bq_copilot.journal import Journal, UnknownRun, begin
+from bq_copilot.local_user import local_user
+from bq_copilot.phases import TERMINAL, WAITING, Phase
+from bq_copilot.state import RunState
+from bq_copilot.transitions import apply
+from bq_copilot.version import __version__
+from bq_copilot.waking import Woken, start, wake
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bq_copilot.list_views import CheckView, PendingView, RunView, TraceView
+
+POLL_SECONDS = 0.1
+"""Between two looks at the ledger; an update is seen at most this late."""
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """One event of a run, and the state that it led to."""
+
+    seq: int
+    at: datetime
+    kind: str
+    phase: Phase
+    event: Event
+    state: RunState
+
+
+class Copilot:
+    """Ask questions of the warehouse, and decide about what others asked.
+
+    Without arguments it finds the installation as the command line does: `PREFECT_API_URL`, else the local stack.
+    """
+
+    def __init__(
+        self,
+        *,
+        environment: str = "default",
+        installation: Installation | None = None,
+        user: str = "",
+        via: str = "api",
+    ) -> None:
+        self.installation = installation or find(os.environ, environment)
+        self.user = user or local_user()
+        self.via = via
+
+    def ask(
+        self,
+        question: str,
+        *,
+        request_key: str | None = None,
+        requester: str | None = None,
+        wait: bool = True,
+        timeout: float | None = None,
+    ) -> RunHandle:
+        """Ask a question and return its run; with `wait`, when the run needs a person or has ended.
+
+        The question is recorded first, so the same `request_key` always names the same run. Raises Conflict when
+        the key was used for another question, Unreachable when the server did not take the run (it is recorded and
+        starts later), TimeoutError after `timeout` seconds.
+        """
+        run = self.record(question, request_key=request_key, requester=requester)
+        run.start()
+        return run.wait(timeout=timeout) if wait else run
+
+    def record(self, question: str, *, request_key: str | None = None, requester: str | None = None) -> RunHandle:
+        """Record the question in the ledger without starting anything; `RunHandle.start` does that."""
+        if not question.strip():
+            raise Refused("There is no question.", code="no_question", next="Write it as you would say it.")
+        who, key = requester or self.user, request_key or uuid.uuid4().hex
+        run_id = identity.run_id(who, key)
+        first = RunReceived(question=question, requester=who, via=self.via, request_key=key, code_version=__version__)
+        begin(self.installation.ledger, run_id, first)
+        return RunHandle(self, run_id)
+
+    def run(self, run_id: str) -> RunHandle:
+        """Return the run of this id. Raises UnknownRun."""
+        return RunHandle(self, run_id)
+
+    def runs(self, *, phases: Iterable[str] = (), requester: str = "", limit: int = 20) -> list[RunView]:
+        """Return runs, newest first, as `bq-copilot runs --json` does."""
+        from bq_copilot import list_views  # noqa: PLC0415 - `show` does not need it
+
+        return list_views.runs(self.installation.reader.heads(phases, requester, limit))
+
+    def pending(self, *, limit: int = 100) -> list[PendingView]:
+        """Return what waits for a person, newest first, as `bq-copilot pending --json` does."""
+        from bq_copilot import list_views  # noqa: PLC0415 - `show` does not need it
+
+        heads = self.installation.reader.heads(sorted(WAITING), limit=limit)
+        return list_views.pending(RunHandle(self, h.run_id).state for h in heads)
+
+    def verify(self, run_id: str | None = None) -> list[CheckView]:
+        """Check the receipts of one run, or of all, as `bq-copilot verify --json` does."""
+        from bq_copilot.checks import check_all  # noqa: PLC0415 - `show` does not need it
+
+        return check_all(self.installation, run_id)
+
+
+class RunHandle:
+    """One run: look at it, follow it, decide about it. Its state is read from the ledger on every look."""
+
+    def __init__(self, copilot: Copilot, run_id: str) -> None:
+        self.run_id = run_id
+        self._copilot = copilot
+        self._installation = copilot.installation
+        self._state = RunState(run_id=run_id)
+        self.woken = Woken(True)
+        """Whether the last decision made the run go on at once, and if not, what will."""
+        if self.state.seq == 0:
+            raise UnknownRun(f"There is no run {run_id}.", next="List the runs with `bq-copilot runs`.")
+
+    def __repr__(self) -> str:
+        return f"<RunHandle {self.run_id} {self._state.phase}>"
+
+    @property
+    def state(self) -> RunState:
+        """The run as the ledger has it now."""
+        for _ in self._news():
+            pass
+        return self._state
+
+    @property
+    def phase(self) -> Phase:
+        """Where the run stands now."""
+        return self.state.phase
+
+    def _news(self) -> Iterator[Update]:
+        for one in self._installation.reader.read(self.run_id, after=self._state.seq):
+            self._state = apply(self._state, one)
+            yield _update(one, self._state)
+
+    def start(self) -> None:
+        """Make sure that the run has a flow run. Raises Unreachable or Refused."""
+        state = self.state
+        if state.started is None and not state.phase.is_terminal and state.received is not None:
+            start(self._installation, self.run_id, state.received)
+
+    # -- looking -----------------------------------------------------------------------------------------
+
+    def show(self) -> views.ShowView:
+        """Return what `bq-copilot show --json` prints."""
+        state = self.state
+        pages = {query: self.page(query) for query in views.answered_queries(state)}
+        return views.show(state, pages, self.receipts())
+
+    def trace(self) -> TraceView:
+        """Return what `bq-copilot trace --json` prints."""
+        from bq_copilot import list_views  # noqa: PLC0415 - `show` does not need it
+
+        return list_views.trace(self.run_id, self._installation.reader.read(self.run_id))
+
+    def receipts(self) -> views.ReceiptsView:
+        """Check the hash chain; `Copilot.verify` checks everything."""
+        rows = self._installation.reader.rows(self.run_id)
+        try:
+            last = receipts.verify(rows)
+        except Damaged as error:
+            return views.ReceiptsView(verified=False, rows=len(rows), head="", problem=error.message, seq=error.seq)
+        head = last.hash if last else receipts.GENESIS
+        return views.ReceiptsView(verified=True, rows=len(rows), head=head, problem=None, seq=None)
+
+    def page(self, query: str) -> list[list[Any]]:
+        """Return the stored rows of a query's result."""
+        result = self.state.results.get(query)
+        if result is None:
+            known = ", ".join(views.answered_queries(self._state)) or "none yet"
+            raise Refused(f"{self.run_id} has no result {query}; it has {known}.", code="no_result")
+        return json.loads(self._installation.shelf.get(result.page))["rows"]
+
+    def result(self, query: str | None = None) -> pd.DataFrame:
+        """Return the stored page of a query's result (the answer's own by default) as a DataFrame."""
+        import pandas as pd  # noqa: PLC0415 - loads in half a second, wanted only here
+
+        name = query or views.main_query(self.state)
+        if name is None:
+            raise Refused(f"{self.run_id} has no result; it is {self.phase}.", code="no_result")
+        rows, columns = self.page(name), [c.name for c in self._state.results[name].columns]
+        return pd.DataFrame(rows, columns=pd.Index(columns))
+
+    # -- following ---------------------------------------------------------------------------------------
+
+    def stream(self, *, after: int = 0, timeout: float | None = None) -> Iterator[Update]:
+        """Yield every event after seq `after` until the run has ended, as the ledger gets them.
+
+        Survives restarts of either side: it holds nothing but the last seq. Raises TimeoutError.
+        """
+        state, reader = RunState(run_id=self.run_id), self._installation.reader
+        deadline, pause = _deadline(timeout), threading.Event()
+        while True:
+            for one in reader.read(self.run_id, after=state.seq):
+                state = apply(state, one)
+                if one.seq > after:
+                    yield _update(one, state)
+            if state.phase in TERMINAL:
+                return
+            _check(deadline, self.run_id)
+            pause.wait(POLL_SECONDS)
+
+    def wait(
+        self, until: Callable[[RunState], bool] | Iterable[str] | None = None, *, timeout: float | None = None
+    ) -> RunHandle:
+        """Wait until a phase of `until` (or its condition) is reached; by default, until a person is needed.
+
+        It returns when the run has ended in any case. Raises TimeoutError after `timeout` seconds.
+        """
+        reached = _condition(until)
+        deadline, pause = _deadline(timeout), threading.Event()
+        while not ((state := self.state).phase in TERMINAL or reached(state)):
+            _check(deadline, self.run_id)
+            pause.wait(POLL_SECONDS)
+        return self
+
+    # -- deciding ----------------------------------------------------------------------------------------
+
+    def approve(self, *, digest: str | None = None, reason: str = "", by: str = "") -> RunHandle:
+        """Approve the open request. Name the `digest` that you saw to approve nothing else."""
+        return self._decide("approve", digest=digest, reason=reason, by=by)
+
+    def reject(self, reason: str = "", *, digest: str | None = None, by: str = "") -> RunHandle:
+        """Reject the open request."""
+        return self._decide("reject", digest=digest, reason=reason, by=by)
+
+    def edit(self, sql: Mapping[str, str], *, digest: str | None = None, reason: str = "", by: str = "") -> RunHandle:
+        """Replace the SQL of one or more queries, {query id: SQL}; it is checked and asked about again."""
+        return self._decide("edit", digest=digest, reason=reason, by=by, sql=tuple(sql.items()))
+
+    def _decide(
+        self, verdict: str, *, digest: str | None, reason: str, by: str, sql: tuple[tuple[str, str], ...] = ()
+    ) -> RunHandle:
+        state = self.state
+        plan = views.newest_request(state)
+        if plan is None or plan.request is None:
+            raise Refused(
+                f"No approval is waited for; the run is {state.phase}.",
+                code="nothing_to_decide",
+                next=f"Look at it with `bq-copilot show {self.run_id}`.",
+            )
+        who, how = self._who(by)
+        decision = Decision.model_validate(
+            {
+                "request_id": plan.request.request_id,
+                "digest": plan.digest if digest is None else _full(digest, plan.digest),
+                "verdict": verdict,
+                "by": who,
+                "via": self._copilot.via,
+                "identity": how,
+                "reason": reason,
+                "sql": sql,
+            }
+        )
+        return self._record(lambda journal: deciding.decide(journal, decision))
+
+    def answer(self, text: str, *, by: str = "") -> RunHandle:
+        """Answer the clarifying question that is open."""
+        if not text.strip():
+            raise Refused("The answer is empty.", code="no_answer", next="Say it in a few words.")
+        who, _ = self._who(by)
+        return self._record(lambda journal: deciding.answer(journal, text, who, self._copilot.via))
+
+    def cancel(self, reason: str = "", *, by: str = "") -> RunHandle:
+        """Ask the run to stop; jobs that are alive are cancelled first."""
+        who, _ = self._who(by)
+        return self._record(lambda journal: deciding.cancel(journal, who, self._copilot.via, reason))
+
+    def _who(self, by: str) -> tuple[str, str]:
+        """Return who decides and how that was established: only the operating system vouches for its user."""
+        name = by or self._copilot.user
+        return name, "local-user" if name == local_user() else "unverified"
+
+    def _record(self, append: Callable[[Journal], RunState]) -> RunHandle:
+        before = self.state.phase
+        state = append(Journal.open(self._installation.ledger, self.run_id))
+        decided = state.plan is not None and state.plan.decided is not None
+        if before is not Phase.AWAITING_APPROVAL or decided or state.cancel is not None:
+            self.woken = wake(self._installation, state, before, lambda: self.state.seq > state.seq)
+        return self
+
+
+def _full(digest: str, known: str) -> str:
+    """Accept the beginning of the digest that the card shows: at least 12 of its hex characters."""
+    bare = digest.removeprefix("sha256:").rstrip("…")
+    fits = len(bare) >= 12 and known.removeprefix("sha256:").startswith(bare)
+    return known if fits else digest
+
+
+def _update(one: Recorded, state: RunState) -> Update:
+    return Update(one.seq, one.at, one.event.kind, state.phase, one.event, state)
+
+
+def _condition(until: Callable[[RunState], bool] | Iterable[str] | None) -> Callable[[RunState], bool]:
+    if until is None:
+        return lambda state: state.phase in WAITING
+    if callable(until):
+        return until
+    phases = {Phase(p) for p in ([until] if isinstance(until, str) else until)}
+    return lambda state: state.phase in phases
+
+
+def _deadline(timeout: float | None) -> float | None:
+    return None if timeout is None else time.monotonic() + timeout
+
+
+def _check(deadline: float | None, run_id: str) -> None:
+    if deadline is not None and time.monotonic() > deadline:
+        raise TimeoutError(f"{run_id} has not got there in time; it goes on by itself")

@@ -1,0 +1,382 @@
+"""Everything that can happen to a run, one frozen model per kind, discriminated on `kind`.
+
+Events are facts in the past tense. They are additive only: a field may be added with a default, none may be
+renamed, removed or given another meaning, because ledgers of every release must keep folding. An *intent* is
+recorded before an effect, an *outcome* after it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter
+
+from bq_copilot.approval import ApprovalRequest, Decision
+from bq_copilot.gate.verdict import Verdict
+from bq_copilot.values import (
+    Cell,
+    Chart,
+    Estimate,
+    Failure,
+    Limits,
+    Query,
+    ResultColumn,
+    Stored,
+    ToolCall,
+    Usage,
+    Value,
+)
+
+LEDGER_VERSION = 1
+"""Raised when an old reader could misread new events; it is in every run's first event."""
+
+
+class RunReceived(Value):
+    """A question came in."""
+
+    kind: Literal["run_received"] = "run_received"
+    question: str
+    requester: str
+    via: str
+    request_key: str
+    code_version: str
+    ledger_version: int = LEDGER_VERSION
+    parent_run: str = ""
+    parent_seq: int = 0
+
+
+class RunStarted(Value):
+    """A process took the run; `reason` says whether it begins, resumes or recovers it."""
+
+    kind: Literal["run_started"] = "run_started"
+    attempt: int
+    flow_run_id: str
+    host: str
+    reason: Literal["started", "resumed", "recovered"]
+    why: str = ""
+    code_version: str
+
+
+class RunPinned(Value):
+    """What the whole run is judged by was fixed: policy, schemas, model, limits."""
+
+    kind: Literal["run_pinned"] = "run_pinned"
+    policy: Stored
+    policy_fingerprint: str
+    catalog: Stored
+    schema_fingerprint: str
+    prompt_fingerprint: str
+    model: str
+    warehouse: str
+    sandbox: bool
+    limits: Limits
+
+
+class TurnRequested(Value):
+    """Intent: the model is about to be asked."""
+
+    kind: Literal["turn_requested"] = "turn_requested"
+    turn: int
+    prompt_digest: str
+    prompt_bytes: int
+    tools: tuple[str, ...]
+
+
+class TurnTaken(Value):
+    """Outcome: the model replied; `call` is None when it called no tool."""
+
+    kind: Literal["turn_taken"] = "turn_taken"
+    turn: int
+    model: str
+    call: ToolCall | None
+    text: Stored | None = None
+    usage: Usage = Usage()
+
+
+class CallAnswered(Value):
+    """The model's call of this turn got its answer."""
+
+    kind: Literal["call_answered"] = "call_answered"
+    turn: int
+    tool: str
+    ok: bool
+    code: str = ""
+    content: Stored
+    untrusted: bool = False
+
+
+class QuestionAsked(Value):
+    """A clarifying question waits for a person."""
+
+    kind: Literal["question_asked"] = "question_asked"
+    turn: int
+    question: str
+    options: tuple[str, ...]
+    expires_at: datetime
+
+
+class QuestionAnswered(Value):
+    """A person answered the clarifying question."""
+
+    kind: Literal["question_answered"] = "question_answered"
+    turn: int
+    answer: str
+    by: str
+    via: str
+
+
+class PlanProposed(Value):
+    """A plan revision exists."""
+
+    kind: Literal["plan_proposed"] = "plan_proposed"
+    revision: int
+    queries: tuple[Query, ...]
+    rationale: str
+    by: str
+    """`model`, or the person who edited it."""
+    note: str = ""
+
+
+class PlanRuled(Value):
+    """The gate judged every query of the revision, in order."""
+
+    kind: Literal["plan_ruled"] = "plan_ruled"
+    revision: int
+    verdicts: tuple[Verdict, ...]
+
+
+class PlanEstimated(Value):
+    """The dry run priced every query of the revision, in order."""
+
+    kind: Literal["plan_estimated"] = "plan_estimated"
+    revision: int
+    estimates: tuple[Estimate, ...]
+
+
+class EstimateRefused(Value):
+    """The dry run did not accept a query, or contradicted the gate."""
+
+    kind: Literal["estimate_refused"] = "estimate_refused"
+    revision: int
+    query: str
+    failure: Failure
+
+
+class ApprovalRequested(Value):
+    """A person is asked to allow exactly this."""
+
+    kind: Literal["approval_requested"] = "approval_requested"
+    request: ApprovalRequest
+    digest: str
+
+
+class ApprovalDecided(Value):
+    """One person's decision about the request."""
+
+    kind: Literal["approval_decided"] = "approval_decided"
+    decision: Decision
+
+
+class DecisionRefused(Value):
+    """Somebody decided who could not, or too late; recorded, without effect."""
+
+    kind: Literal["decision_refused"] = "decision_refused"
+    decision: Decision
+    failure: Failure
+
+
+class ApprovalVoided(Value):
+    """The facts changed after approval: it no longer holds, a new request follows."""
+
+    kind: Literal["approval_voided"] = "approval_voided"
+    request_id: str
+    reason: str
+    changes: tuple[str, ...] = ()
+
+
+class ApprovalConsumed(Value):
+    """The approval was checked against fresh facts and is used, once, now."""
+
+    kind: Literal["approval_consumed"] = "approval_consumed"
+    request_id: str
+    digest: str
+
+
+class ProfilePlanned(Value):
+    """A bounded look at one column, allowed by policy without a person."""
+
+    kind: Literal["profile_planned"] = "profile_planned"
+    turn: int
+    query: Query
+    verdict: Verdict
+    maximum_bytes: int
+
+
+class JobIntended(Value):
+    """Intent: this job is about to be submitted under this id."""
+
+    kind: Literal["job_intended"] = "job_intended"
+    query: str
+    job_id: str
+    attempt: int
+    project: str
+    location: str
+    fingerprint: str
+    """Digest of SQL, parameters, destination and principal; also on the job as a label."""
+    destination: str
+    maximum_bytes_billed: int
+
+
+class JobSubmitted(Value):
+    """Outcome: the warehouse has the job."""
+
+    kind: Literal["job_submitted"] = "job_submitted"
+    query: str
+    job_id: str
+    attempt: int
+    state: str
+
+
+class JobAdopted(Value):
+    """The job was already there under its id, with the same fingerprint; the run binds to it."""
+
+    kind: Literal["job_adopted"] = "job_adopted"
+    query: str
+    job_id: str
+    attempt: int
+    state: str
+
+
+class JobCancelRequested(Value):
+    """Intent: the warehouse is being asked to stop the job."""
+
+    kind: Literal["job_cancel_requested"] = "job_cancel_requested"
+    query: str
+    job_id: str
+    attempt: int
+
+
+class JobFinished(Value):
+    """Outcome: `jobs.get` says DONE."""
+
+    kind: Literal["job_finished"] = "job_finished"
+    query: str
+    job_id: str
+    attempt: int
+    ok: bool
+    bytes_processed: int = 0
+    bytes_billed: int = 0
+    cache_hit: bool = False
+    milliseconds: int = 0
+    failure: Failure | None = None
+    retryable: bool = False
+
+
+class ResultRead(Value):
+    """The first page of a result was stored."""
+
+    kind: Literal["result_read"] = "result_read"
+    query: str
+    job_id: str
+    columns: tuple[ResultColumn, ...]
+    page: Stored
+    """JSON: {"rows": [[…]], "summary": {column: {…}}}."""
+    row_count: int
+    rows_kept: int
+    destination: str
+
+
+class AnswerWritten(Value):
+    """The answer, each figure checked against the results."""
+
+    kind: Literal["answer_written"] = "answer_written"
+    summary: str
+    chart: Chart
+    citations: tuple[Cell, ...]
+    unsupported: tuple[str, ...]
+    """Figures of the summary that no cited cell holds."""
+    model: str
+
+
+class FollowUpProposed(Value):
+    """The model proposes to ask again later; a person must accept it."""
+
+    kind: Literal["follow_up_proposed"] = "follow_up_proposed"
+    turn: int
+    when: str
+    question: str
+
+
+class Waited(Value):
+    """A step waits before its next try."""
+
+    kind: Literal["waited"] = "waited"
+    what: str
+    reason: str
+    attempt: int
+    until: datetime
+
+
+class CancelRequested(Value):
+    """Somebody wants the run to stop."""
+
+    kind: Literal["cancel_requested"] = "cancel_requested"
+    by: str
+    via: str
+    reason: str = ""
+
+
+class RunEnded(Value):
+    """The run reached a terminal phase."""
+
+    kind: Literal["run_ended"] = "run_ended"
+    phase: str
+    failure: Failure | None = None
+
+
+Event = Annotated[
+    RunReceived
+    | RunStarted
+    | RunPinned
+    | TurnRequested
+    | TurnTaken
+    | CallAnswered
+    | QuestionAsked
+    | QuestionAnswered
+    | PlanProposed
+    | PlanRuled
+    | PlanEstimated
+    | EstimateRefused
+    | ApprovalRequested
+    | ApprovalDecided
+    | DecisionRefused
+    | ApprovalVoided
+    | ApprovalConsumed
+    | ProfilePlanned
+    | JobIntended
+    | JobSubmitted
+    | JobAdopted
+    | JobCancelRequested
+    | JobFinished
+    | ResultRead
+    | AnswerWritten
+    | FollowUpProposed
+    | Waited
+    | CancelRequested
+    | RunEnded,
+    Field(discriminator="kind"),
+]
+
+EVENT: TypeAdapter[Event] = TypeAdapter(Event)
+"""Parses and writes any event."""
+
+
+class Recorded(Value):
+    """An event with its place and time in the ledger."""
+
+    run_id: str
+    seq: int
+    at: datetime
+    event: Event
+    hash: str

@@ -1,0 +1,103 @@
+"""The second engine: Google's analyzer on the canonical text.
+
+Decides nothing about policy: it analyses with BigQuery's product mode and reports what was read. It keeps one
+instance per process, registers each catalog once, and starts over after a trap.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Any
+
+from bq_copilot.catalog import Catalog
+from bq_copilot.gate.engines.runtime import Runtime
+from bq_copilot.gate.lexer import TokenKind, tokenize
+from bq_copilot.gate.port import EngineMissing, EngineRefusal, SecondReading
+
+PREFIX = "ZetaSqlLocalService_"
+
+
+class ZetaSqlEngine:
+    """Google's analyzer behind the second engine's port."""
+
+    def __init__(self) -> None:
+        self._runtime: Runtime | None = None
+        self._registered: dict[str, int] = {}
+        self._language: Any = None
+
+    @property
+    def name(self) -> str:
+        """Name and version."""
+        return f"zetasql {version('zetasql')}"
+
+    def start(self) -> None:
+        """Load the analyzer now; raises `EngineMissing`."""
+        if self._runtime is None or not self._runtime.alive:
+            self._runtime, self._registered, self._language = Runtime(), {}, None
+
+    def read(self, sql: str, catalog: Catalog) -> SecondReading:
+        """Return what the canonical text reads; raises `EngineRefusal` or `EngineMissing`."""
+        self.start()
+        try:
+            from bq_copilot.gate.engines.reads import Walk  # noqa: PLC0415
+
+            return Walk(catalog).statement(self._analyse(_family_names(sql, catalog), catalog))
+        except ImportError as error:
+            raise EngineMissing("the zetasql package does not load") from error
+
+    def _analyse(self, sql: str, catalog: Catalog) -> Any:
+        from zetasql.wasi._pb2.zetasql.local_service import local_service_pb2 as service  # noqa: PLC0415
+
+        request: Any = service.AnalyzeRequest(registered_catalog_id=self._catalog_id(catalog), sql_statement=sql)
+        request.options.language_options.CopyFrom(self._features())
+        request.options.allow_undeclared_parameters = True
+        if "?" in sql and any(t.text == "?" for t in tokenize(sql)):
+            request.options.parameter_mode = 1
+        answer: Any = self._call("Analyze", request, service.AnalyzeResponse)
+        return answer.resolved_statement
+
+    def _catalog_id(self, catalog: Catalog) -> int:
+        from zetasql.wasi._pb2.zetasql.local_service import local_service_pb2 as service  # noqa: PLC0415
+
+        from bq_copilot.gate.engines.schema import translated  # noqa: PLC0415
+
+        key = catalog.fingerprint
+        if key not in self._registered:
+            request = service.RegisterCatalogRequest(simple_catalog=translated(catalog, self._features()))
+            answer: Any = self._call("RegisterCatalog", request, service.RegisterResponse)
+            self._registered[key] = answer.registered_id
+        return self._registered[key]
+
+    def _features(self) -> Any:
+        if self._language is None:
+            from zetasql.wasi._pb2.zetasql.local_service import local_service_pb2 as service  # noqa: PLC0415
+            from zetasql.wasi._pb2.zetasql.proto import options_pb2  # noqa: PLC0415
+            from zetasql.wasi._pb2.zetasql.public import options_pb2 as public  # noqa: PLC0415
+
+            request = service.LanguageOptionsRequest(maximum_features=True)
+            language: Any = self._call("GetLanguageOptions", request, options_pb2.LanguageOptionsProto)
+            language.product_mode = public.ProductMode.Value("PRODUCT_EXTERNAL")
+            self._language = language
+        return self._language
+
+    def _call(self, name: str, request: Any, answer: Any) -> Any:
+        if self._runtime is None:
+            raise EngineMissing("the analyzer is not loaded")
+        return self._runtime.call(PREFIX + name, request, answer)
+
+
+def _family_names(sql: str, catalog: Catalog) -> str:
+    """Write each wildcard name as its family's name, which is the relation that the analyzer knows."""
+    if "*" not in sql:
+        return sql
+    pieces: list[str] = []
+    end = 0
+    for token in tokenize(sql):
+        family = catalog.family(token.text.strip("`")) if token.kind is TokenKind.NAME and "*" in token.text else None
+        if family is not None:
+            pieces += [sql[end : token.start], f"`{family.pattern}`"]
+            end = token.start + len(token.text)
+    return "".join([*pieces, sql[end:]])
+
+
+__all__ = ["EngineRefusal", "ZetaSqlEngine"]

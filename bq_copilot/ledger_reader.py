@@ -1,0 +1,169 @@
+"""Reading a ledger without the means to write it.
+
+Edge module. `show`, `runs` and live progress only look, many times a second and beside running flows; they must not
+wait for the write lock and must start at once. For a SQLite file that needs the standard library alone; any other
+database is read through its full adapter.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import quote
+
+from pydantic import ValidationError
+
+from bq_copilot.errors import LedgerUnavailable, Refused
+from bq_copilot.events import EVENT, Recorded
+from bq_copilot.ledger import RunHead
+from bq_copilot.receipts import Row
+
+SQLITE = "sqlite:///"
+
+ROWS = "SELECT run_id, seq, kind, body, at, prev_hash, hash FROM events WHERE run_id = ? AND seq > ? ORDER BY seq"
+HEADS = """SELECT run_id, seq, phase, question, requester, received_at, updated_at, expires_at, flow_run_id
+    FROM heads"""
+NOW = "SELECT strftime('%Y-%m-%dT%H:%M:%f000Z','now')"
+
+
+class UnknownEvent(Refused):
+    """The ledger holds an event that this version does not know; upgrade BigQuery Copilot to read it."""
+
+    code = "unknown_event"
+
+
+class Reader(Protocol):
+    """What looking at runs needs from a ledger."""
+
+    def now(self) -> datetime:
+        """Return the database's clock, UTC."""
+        ...
+
+    def read(self, run_id: str, after: int = 0) -> list[Recorded]:
+        """Return the events of a run with a seq greater than `after`, in order."""
+        ...
+
+    def rows(self, run_id: str) -> list[Row]:
+        """Return the rows of a run exactly as they are stored."""
+        ...
+
+    def heads(
+        self, phases: Iterable[str] = (), requester: str = "", limit: int = 100, run_ids: Iterable[str] = ()
+    ) -> list[RunHead]:
+        """Return runs, newest first, optionally only those in `phases`, of `requester`, or with these ids."""
+        ...
+
+
+def open_reader(url: str) -> Reader:
+    """Return a reader of the ledger at this SQLAlchemy URL."""
+    path = sqlite_path(url)
+    if path is not None:
+        return SqliteReader(path)
+    from bq_copilot.ledger_sql import SqlLedger  # noqa: PLC0415 - loads SQLAlchemy, which a file does not need
+
+    return SqlLedger(url)
+
+
+def sqlite_path(url: str) -> Path | None:
+    """Return the file of a SQLite URL, None for any other ledger."""
+    if not url.startswith(SQLITE) or url.endswith(":memory:") or url == SQLITE:
+        return None
+    return Path(url.removeprefix(SQLITE).partition("?")[0])
+
+
+class SqliteReader:
+    """Reads a SQLite ledger that `SqlLedger` writes; one short read transaction a call."""
+
+    def __init__(self, path: Path, *, busy_seconds: float = 5.0) -> None:
+        self._path = path
+        self._busy_seconds = busy_seconds
+        self._connection: sqlite3.Connection | None = None
+
+    def now(self) -> datetime:
+        """Return the database's clock, UTC."""
+        with self._reading() as c:
+            return datetime.fromisoformat(c.execute(NOW).fetchone()[0])
+
+    def read(self, run_id: str, after: int = 0) -> list[Recorded]:
+        """Return the events of a run with a seq greater than `after`, in order."""
+        return [parse(row) for row in self._rows(run_id, after)]
+
+    def rows(self, run_id: str) -> list[Row]:
+        """Return the rows of a run exactly as they are stored."""
+        return self._rows(run_id, 0)
+
+    def _rows(self, run_id: str, after: int) -> list[Row]:
+        with self._reading() as c:
+            return [Row(*r) for r in c.execute(ROWS, (run_id, after))]
+
+    def heads(
+        self, phases: Iterable[str] = (), requester: str = "", limit: int = 100, run_ids: Iterable[str] = ()
+    ) -> list[RunHead]:
+        """Return runs, newest first."""
+        where, values = ["1 = 1"], []
+        for column, wanted in (("phase", list(phases)), ("run_id", list(run_ids))):
+            if wanted:
+                where.append(f"{column} IN ({', '.join('?' * len(wanted))})")
+                values += wanted
+        if requester:
+            where.append("requester = ?")
+            values.append(requester)
+        query = f"{HEADS} WHERE {' AND '.join(where)} ORDER BY received_at DESC, run_id LIMIT ?"
+        with self._reading() as c:
+            return [_head(r) for r in c.execute(query, (*values, limit))]
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        try:
+            yield self._connect()
+        except sqlite3.Error as error:
+            raise LedgerUnavailable(
+                f"try again: ledger unavailable ({self._path}: {error})",
+                next="Look at `bq-copilot doctor`: disk, file rights, server.",
+            ) from error
+
+    def _connect(self) -> sqlite3.Connection:
+        if self._connection is None:
+            if not self._path.exists():
+                raise LedgerUnavailable(
+                    f"There is no ledger at {self._path}.",
+                    next="Start the stack with `bq-copilot up`, or set BQ_COPILOT_LEDGER_URL.",
+                )
+            uri = f"file:{quote(str(self._path))}?mode=ro"
+            self._connection = sqlite3.connect(
+                uri, uri=True, timeout=self._busy_seconds, isolation_level=None, check_same_thread=False
+            )
+        return self._connection
+
+
+def parse(row: Row) -> Recorded:
+    """Return the row as an event. Raises UnknownEvent for one that this version does not know."""
+    try:
+        event = EVENT.validate_json(row.body)
+    except ValidationError as error:
+        raise UnknownEvent(
+            f"Event {row.seq} of {row.run_id} ({row.kind}) is not one that this version can read.",
+            next="Upgrade BigQuery Copilot, or check the ledger with `bq-copilot verify`.",
+        ) from error
+    return Recorded.model_construct(
+        run_id=row.run_id, seq=row.seq, at=datetime.fromisoformat(row.at), event=event, hash=row.hash
+    )
+
+
+def _head(r: tuple[str, ...]) -> RunHead:
+    run_id, seq, phase, question, requester, received, updated, expires, flow_run_id = r
+    return RunHead(
+        run_id=run_id,
+        seq=int(seq),
+        phase=phase,
+        question=question,
+        requester=requester,
+        received_at=datetime.fromisoformat(received),
+        updated_at=datetime.fromisoformat(updated),
+        expires_at=datetime.fromisoformat(expires) if expires else None,
+        flow_run_id=flow_run_id,
+    )

@@ -1,0 +1,308 @@
+"""The ledger on SQLite (one file, every commit synced to disk) and on PostgreSQL.
+
+Edge module: the only one that speaks SQL to the ledger's database. Three tables: `events` is the truth and is only
+ever inserted into; `heads` is a derived list of runs, written in the same transaction; `leases` says who runs what.
+The time of an event is the database's, and never earlier than the event before it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+
+from bq_copilot.canonical import canonical_json
+from bq_copilot.errors import LedgerUnavailable, Superseded
+from bq_copilot.events import EVENT, Event, Recorded
+from bq_copilot.ledger import Accept, HeadMoved, Lease, RunHead
+from bq_copilot.phases import Phase
+from bq_copilot.receipts import GENESIS, Row, seal
+from bq_copilot.state import RunState
+
+SCHEMA = (
+    """CREATE TABLE IF NOT EXISTS events (
+        run_id TEXT NOT NULL, seq INTEGER NOT NULL, kind TEXT NOT NULL, body TEXT NOT NULL,
+        at TEXT NOT NULL, prev_hash TEXT NOT NULL, hash TEXT NOT NULL, PRIMARY KEY (run_id, seq))""",
+    """CREATE TABLE IF NOT EXISTS heads (
+        run_id TEXT PRIMARY KEY, seq INTEGER NOT NULL, phase TEXT NOT NULL, question TEXT NOT NULL,
+        requester TEXT NOT NULL, received_at TEXT NOT NULL, updated_at TEXT NOT NULL,
+        expires_at TEXT NOT NULL DEFAULT '', flow_run_id TEXT NOT NULL DEFAULT '')""",
+    "CREATE INDEX IF NOT EXISTS heads_by_phase ON heads (phase, received_at)",
+    "CREATE INDEX IF NOT EXISTS heads_by_age ON heads (received_at)",
+    """CREATE TABLE IF NOT EXISTS leases (
+        run_id TEXT PRIMARY KEY, holder TEXT NOT NULL, token INTEGER NOT NULL, expires_at TEXT NOT NULL)""",
+)
+
+NOW = {
+    "sqlite": "strftime('%Y-%m-%dT%H:%M:%f000Z','now')",
+    "postgresql": "to_char(clock_timestamp() AT TIME ZONE 'utc', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')",
+}
+
+INSERT = sa.text("INSERT INTO events VALUES (:run_id, :seq, :kind, :body, :at, :prev_hash, :hash)")
+UPSERT = sa.text(
+    """INSERT INTO heads VALUES (:run_id, :seq, :phase, :question, :requester, :received_at, :updated_at,
+         :expires_at, :flow_run_id)
+       ON CONFLICT (run_id) DO UPDATE SET seq = excluded.seq, phase = excluded.phase,
+         updated_at = excluded.updated_at, expires_at = excluded.expires_at, flow_run_id = excluded.flow_run_id"""
+)
+
+
+class SqlLedger:
+    """A Ledger on a SQLAlchemy URL, e.g. `sqlite:////var/lib/bq-copilot/ledger.db` or `postgresql+psycopg://…`."""
+
+    def __init__(self, url: str, *, busy_seconds: float = 10.0) -> None:
+        self.url = url
+        self._engine = _engine(url, busy_seconds)
+        self._dialect = self._engine.dialect.name
+        now = NOW[self._dialect]
+        self._now = sa.text(f"SELECT {now}")
+        self._look = sa.text(
+            f"""SELECT {now}, e.seq, e.hash, e.at,
+                  (SELECT token FROM leases l WHERE l.run_id = :run_id)
+                FROM (SELECT 1 AS one) x LEFT JOIN (SELECT seq, hash, at FROM events WHERE run_id = :run_id
+                  ORDER BY seq DESC LIMIT 1) e ON 1 = 1"""  # noqa: S608 - the clock's expression is a constant
+        )
+        self._create()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+    def _create(self) -> None:
+        with self._transaction() as c:
+            if self._dialect == "postgresql":
+                c.execute(sa.text("SELECT pg_advisory_xact_lock(727401)"))
+            for statement in SCHEMA:
+                c.execute(sa.text(statement))
+
+    @contextmanager
+    def _transaction(self, *, reads: bool = False) -> Generator[sa.Connection]:
+        try:
+            with self._engine.connect() as connection:
+                connection.execution_options(reads=reads)
+                with connection.begin():
+                    yield connection
+        except IntegrityError:
+            raise
+        except SQLAlchemyError as error:
+            raise _unavailable(error) from error
+
+    def now(self) -> datetime:
+        """Return the database's clock, UTC."""
+        with self._transaction(reads=True) as c:
+            return _time(c.execute(self._now).scalar_one())
+
+    def append(
+        self, run_id: str, seq: int, event: Event, accept: Accept, fence: int | None = None
+    ) -> tuple[Recorded, RunState]:
+        """Record `event` at `seq`; see the port."""
+        body = body_of(event)
+        try:
+            with self._transaction() as c:
+                row = self._place(c, run_id, seq, event.kind, body, fence)
+                recorded = Recorded.model_construct(
+                    run_id=run_id, seq=seq, at=_time(row.at), event=event, hash=row.hash
+                )
+                state = accept(recorded)
+                c.execute(INSERT, _values(row))
+                c.execute(UPSERT, _head_values(state, row.at))
+            return recorded, state
+        except IntegrityError:
+            raise _moved(run_id, seq) from None
+        except LedgerUnavailable:
+            return self._find_own(run_id, seq, body, accept)
+
+    def _place(self, c: sa.Connection, run_id: str, seq: int, kind: str, body: str, fence: int | None) -> Row:
+        now, head, last_hash, last_at, token = c.execute(self._look, {"run_id": run_id}).one()
+        if fence is not None and token != fence:
+            raise Superseded(f"Another process runs {run_id} now (lease {token}, ours was {fence}).")
+        if (head or 0) + 1 != seq:
+            raise _moved(run_id, seq)
+        return seal(run_id, seq, kind, body, max(now, last_at or ""), last_hash or GENESIS)
+
+    def _find_own(self, run_id: str, seq: int, body: str, accept: Accept) -> tuple[Recorded, RunState]:
+        """A commit's answer may be lost though the commit was not: our own row at our place is a success."""
+        for recorded in self.read(run_id, after=seq - 1)[:1]:
+            if body_of(recorded.event) == body:
+                return recorded, accept(recorded)
+        raise LedgerUnavailable(
+            "try again: ledger unavailable", next="The event was not recorded. Look at `bq-copilot doctor`."
+        )
+
+    def read(self, run_id: str, after: int = 0) -> list[Recorded]:
+        """Return the events of a run with a seq greater than `after`, in order."""
+        return [to_recorded(row) for row in self._rows(run_id, after)]
+
+    def rows(self, run_id: str) -> list[Row]:
+        """Return the rows of a run exactly as they are stored."""
+        return self._rows(run_id, 0)
+
+    def _rows(self, run_id: str, after: int) -> list[Row]:
+        query = sa.text(
+            """SELECT run_id, seq, kind, body, at, prev_hash, hash FROM events
+               WHERE run_id = :run_id AND seq > :after ORDER BY seq"""
+        )
+        with self._transaction(reads=True) as c:
+            return [Row(*r) for r in c.execute(query, {"run_id": run_id, "after": after})]
+
+    def heads(
+        self, phases: Iterable[str] = (), requester: str = "", limit: int = 100, run_ids: Iterable[str] = ()
+    ) -> list[RunHead]:
+        """Return runs, newest first."""
+        wanted, ids = list(phases), list(run_ids)
+        where = ["1 = 1", *(["phase IN :phases"] if wanted else []), *(["run_id IN :ids"] if ids else [])]
+        where += ["requester = :requester"] if requester else []
+        query = sa.text(
+            f"SELECT * FROM heads WHERE {' AND '.join(where)} ORDER BY received_at DESC, run_id LIMIT :limit"  # noqa: S608 - only constant parts
+        )
+        expanding = {"phases": wanted, "ids": ids}
+        binds = [sa.bindparam(k, expanding=True) for k, v in expanding.items() if v]
+        values = {"limit": limit, "requester": requester, **expanding}
+        used = {k: v for k, v in values.items() if v}
+        with self._transaction(reads=True) as c:
+            return [_head(r) for r in c.execute(query.bindparams(*binds), used)]
+
+    # -- leases ------------------------------------------------------------------------------------------
+
+    def take_lease(self, run_id: str, holder: str, seconds: float) -> Lease | None:
+        """Take the run when nobody holds it or the holder's lease is over."""
+        upsert = sa.text(
+            """INSERT INTO leases VALUES (:run_id, :holder, 1, :until)
+               ON CONFLICT (run_id) DO UPDATE SET holder = :holder, token = leases.token + 1, expires_at = :until
+               WHERE leases.expires_at < :now"""
+        )
+        with self._transaction() as c:
+            now = c.execute(self._now).scalar_one()
+            until = _later(now, seconds)
+            values = {"run_id": run_id, "holder": holder, "until": until, "now": now}
+            if c.execute(upsert, values).rowcount != 1:
+                return None
+            token = c.execute(sa.text("SELECT token FROM leases WHERE run_id = :r"), {"r": run_id}).scalar_one()
+        return Lease(run_id, holder, token, _time(until))
+
+    def renew_lease(self, lease: Lease, seconds: float) -> bool:
+        """Keep the run; False when somebody took it."""
+        update = sa.text("UPDATE leases SET expires_at = :until WHERE run_id = :run_id AND token = :token")
+        with self._transaction() as c:
+            until = _later(c.execute(self._now).scalar_one(), seconds)
+            values = {"until": until, "run_id": lease.run_id, "token": lease.token}
+            return c.execute(update, values).rowcount == 1
+
+    def release_lease(self, run_id: str, token: int) -> None:
+        """End the lease now; the token stays, so that the next one is higher."""
+        update = sa.text("UPDATE leases SET expires_at = '', holder = '' WHERE run_id = :run_id AND token = :token")
+        with self._transaction() as c:
+            c.execute(update, {"run_id": run_id, "token": token})
+
+    def lease_of(self, run_id: str) -> Lease | None:
+        """Return the lease of a run, over or not; None when nobody holds it."""
+        return next((lease for lease in self.leases() if lease.run_id == run_id), None)
+
+    def leases(self) -> list[Lease]:
+        """Return all leases that are held, over or not."""
+        query = sa.text("SELECT run_id, holder, token, expires_at FROM leases WHERE expires_at <> ''")
+        with self._transaction(reads=True) as c:
+            return [Lease(r[0], r[1], r[2], _time(r[3])) for r in c.execute(query)]
+
+
+def body_of(event: Event) -> str:
+    """Return the text of an event as the ledger stores it: canonical JSON."""
+    return canonical_json(event.model_dump(mode="json")).decode()
+
+
+def to_recorded(row: Row) -> Recorded:
+    """Return the row as an event. Raises pydantic's ValidationError for a kind or field that is not known."""
+    event = EVENT.validate_json(row.body)
+    return Recorded.model_construct(run_id=row.run_id, seq=row.seq, at=_time(row.at), event=event, hash=row.hash)
+
+
+def _engine(url: str, busy_seconds: float) -> sa.Engine:
+    if not url.startswith("sqlite"):
+        return sa.create_engine(url, pool_pre_ping=True, isolation_level="READ COMMITTED")
+    database = sa.make_url(url).database
+    if database and database != ":memory:":
+        Path(database).parent.mkdir(parents=True, exist_ok=True)
+    engine = sa.create_engine(url, connect_args={"timeout": busy_seconds, "check_same_thread": False})
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "begin", _begin_immediate)
+    return engine
+
+
+def _prepare(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+
+
+def _begin_immediate(connection: sa.Connection) -> None:
+    reads = connection.get_execution_options().get("reads", False)
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+
+def _unavailable(error: SQLAlchemyError) -> LedgerUnavailable:
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    text = str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__
+    return LedgerUnavailable(
+        f"try again: ledger unavailable ({text})",
+        next="Look at `bq-copilot doctor`: disk, file rights, server.",
+    )
+
+
+def _moved(run_id: str, seq: int) -> HeadMoved:
+    return HeadMoved(f"Event {seq} of {run_id} was recorded by somebody else first.")
+
+
+def _values(row: Row) -> dict[str, Any]:
+    return {f: getattr(row, f) for f in ("run_id", "seq", "kind", "body", "at", "prev_hash", "hash")}
+
+
+def _head_values(state: RunState, at: str) -> dict[str, Any]:
+    expires: datetime | None = None
+    if state.phase is Phase.AWAITING_APPROVAL and state.plan and state.plan.request:
+        expires = state.plan.request.expires_at
+    if state.phase is Phase.AWAITING_ANSWER and state.asked:
+        expires = state.asked.expires_at
+    return {
+        "run_id": state.run_id,
+        "seq": state.seq,
+        "phase": str(state.phase),
+        "question": state.question,
+        "requester": state.requester,
+        "received_at": _stamp(state.received_at) if state.received_at else at,
+        "updated_at": at,
+        "expires_at": _stamp(expires) if expires else "",
+        "flow_run_id": state.started.flow_run_id if state.started else "",
+    }
+
+
+def _head(r: Any) -> RunHead:
+    return RunHead(
+        run_id=r.run_id,
+        seq=r.seq,
+        phase=r.phase,
+        question=r.question,
+        requester=r.requester,
+        received_at=_time(r.received_at),
+        updated_at=_time(r.updated_at),
+        expires_at=_time(r.expires_at) if r.expires_at else None,
+        flow_run_id=r.flow_run_id,
+    )
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _stamp(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _later(now: str, seconds: float) -> str:
+    return _stamp(_time(now) + timedelta(seconds=seconds))

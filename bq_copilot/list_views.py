@@ -1,0 +1,183 @@
+"""The documented JSON of the lists: `runs`, `pending`, `trace` and `verify`. Same rules as `views`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, TypedDict
+
+from bq_copilot.events import Recorded
+from bq_copilot.ledger import RunHead
+from bq_copilot.phases import Phase
+from bq_copilot.state import RunState
+from bq_copilot.transitions import apply
+from bq_copilot.views import ErrorView, SpentView, approval, spent, stamp
+from bq_copilot.wording import event_words
+
+
+class RunView(TypedDict):
+    """One line of `runs`."""
+
+    run_id: str
+    phase: str
+    question: str
+    requester: str
+    received_at: str
+    updated_at: str
+    expires_at: str | None
+    seq: int
+    flow_run_id: str | None
+
+
+class PendingView(TypedDict):
+    """One run that waits for a person."""
+
+    run_id: str
+    waits_for: str
+    """`approval` or `answer`."""
+    question: str
+    requester: str
+    asks: str
+    """The clarifying question; empty for an approval."""
+    options: list[str]
+    request_id: str | None
+    digest: str | None
+    sql: list[str]
+    bytes: int
+    usd: float
+    tier: int | None
+    waiting_since: str | None
+    expires_at: str | None
+
+
+class PhaseView(TypedDict):
+    """A stretch of time that the run spent in one phase."""
+
+    phase: str
+    since: str
+    seconds: float
+
+
+class EventView(TypedDict):
+    """One event of the trace; `body` is the event exactly as it was recorded."""
+
+    seq: int
+    at: str
+    seconds: float
+    kind: str
+    phase: str
+    text: str
+    body: dict[str, Any]
+    hash: str
+
+
+class TraceView(TypedDict):
+    """The whole of `trace --json`."""
+
+    run_id: str
+    phase: str
+    question: str
+    requester: str
+    phases: list[PhaseView]
+    events: list[EventView]
+    spent: SpentView
+
+
+class CheckView(TypedDict):
+    """What `verify` found of one run."""
+
+    run_id: str
+    verified: bool
+    rows: int
+    approvals: int
+    texts: int
+    head: str
+    seq: int | None
+    error: ErrorView | None
+
+
+def runs(heads: Iterable[RunHead]) -> list[RunView]:
+    """Return one line a run."""
+    return [
+        RunView(
+            run_id=h.run_id,
+            phase=h.phase,
+            question=h.question,
+            requester=h.requester,
+            received_at=h.received_at.isoformat(),
+            updated_at=h.updated_at.isoformat(),
+            expires_at=stamp(h.expires_at),
+            seq=h.seq,
+            flow_run_id=h.flow_run_id or None,
+        )
+        for h in heads
+    ]
+
+
+def pending(states: Iterable[RunState]) -> list[PendingView]:
+    """Return the runs of `states` that wait for a person."""
+    return [_pending(s) for s in states if s.phase in {Phase.AWAITING_APPROVAL, Phase.AWAITING_ANSWER}]
+
+
+def _pending(state: RunState) -> PendingView:
+    asks = state.phase is Phase.AWAITING_ANSWER
+    asked = state.asked if asks else None
+    found = None if asks else approval(state)
+    since = state.at if asks else (state.plan.requested_at if state.plan else None)
+    return PendingView(
+        run_id=state.run_id,
+        waits_for="answer" if asks else "approval",
+        question=state.question,
+        requester=state.requester,
+        asks=asked.question if asked else "",
+        options=list(asked.options) if asked else [],
+        request_id=found["request_id"] if found else None,
+        digest=found["digest"] if found else None,
+        sql=found["sql"] if found else [],
+        bytes=found["bytes"] if found else 0,
+        usd=found["usd"] if found else 0.0,
+        tier=found["tier"] if found else None,
+        waiting_since=stamp(since),
+        expires_at=stamp(asked.expires_at) if asked else (found["expires_at"] if found else None),
+    )
+
+
+def trace(run_id: str, events: Sequence[Recorded]) -> TraceView:
+    """Return the run's history: every event with the phase that it led to, and the time in each phase."""
+    state, lines = RunState(run_id=run_id), list[EventView]()
+    stretches: list[tuple[str, datetime]] = []
+    for one in events:
+        state = apply(state, one)
+        lines.append(_event(one, state, events[0].at))
+        if not stretches or stretches[-1][0] != state.phase:
+            stretches.append((str(state.phase), one.at))
+    return TraceView(
+        run_id=run_id,
+        phase=str(state.phase),
+        question=state.question,
+        requester=state.requester,
+        phases=_phases(stretches, state),
+        events=lines,
+        spent=spent(state),
+    )
+
+
+def _phases(stretches: list[tuple[str, datetime]], state: RunState) -> list[PhaseView]:
+    ends = [at for _, at in stretches[1:]] + ([state.at] if state.at else [])
+    return [
+        PhaseView(phase=phase, since=at.isoformat(), seconds=round((end - at).total_seconds(), 3))
+        for (phase, at), end in zip(stretches, ends, strict=True)
+    ]
+
+
+def _event(one: Recorded, state: RunState, start: datetime) -> EventView:
+    return EventView(
+        seq=one.seq,
+        at=one.at.isoformat(),
+        seconds=round((one.at - start).total_seconds(), 3),
+        kind=one.event.kind,
+        phase=str(state.phase),
+        text=event_words(one.event),
+        body=one.event.model_dump(mode="json"),
+        hash=one.hash,
+    )

@@ -1,0 +1,172 @@
+"""The state of a run: what the fold of its events amounts to.
+
+Only data and questions about it. How events change it stands in `transitions`, what comes next in `steps`.
+Everything is frozen; mappings are never mutated in place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+
+from bq_copilot.approval import ApprovalRequest, Decision
+from bq_copilot.events import (
+    AnswerWritten,
+    CallAnswered,
+    CancelRequested,
+    FollowUpProposed,
+    JobFinished,
+    JobIntended,
+    ProfilePlanned,
+    QuestionAnswered,
+    QuestionAsked,
+    ResultRead,
+    RunPinned,
+    RunReceived,
+    RunStarted,
+    TurnTaken,
+    Waited,
+)
+from bq_copilot.gate.verdict import Ruling, Verdict
+from bq_copilot.phases import Phase
+from bq_copilot.receipts import GENESIS
+from bq_copilot.values import Estimate, Failure, Limits, Query
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One exchange with the model: asked, replied, and the reply's call answered."""
+
+    number: int
+    tools: tuple[str, ...]
+    prompt_digest: str
+    taken: TurnTaken | None = None
+    answered: CallAnswered | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One revision of the plan on its way through gate, dry run, approval and execution."""
+
+    revision: int
+    turn: int
+    queries: tuple[Query, ...]
+    rationale: str
+    by: str
+    note: str = ""
+    verdicts: tuple[Verdict, ...] = ()
+    estimates: tuple[Estimate, ...] = ()
+    refusal: tuple[str, Failure] | None = None
+    """(query id, why) when the dry run did not accept a query."""
+    request: ApprovalRequest | None = None
+    digest: str = ""
+    requested_at: datetime | None = None
+    approvals: tuple[Decision, ...] = ()
+    delegates: tuple[str, ...] = ()
+    decided: Decision | None = None
+    decided_at: datetime | None = None
+    voided: str = ""
+    void_changes: tuple[str, ...] = ()
+    consumed: bool = False
+
+    @property
+    def denied(self) -> bool:
+        """True when the gate denied any of the queries."""
+        return any(v.ruling is Ruling.DENY for v in self.verdicts)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """The newest attempt at one query."""
+
+    intent: JobIntended
+    state: str = "INTENDED"
+    """INTENDED, then BigQuery's own words: PENDING, RUNNING, DONE."""
+    adopted: bool = False
+    cancel_requested: bool = False
+    finished: JobFinished | None = None
+
+    @property
+    def is_live(self) -> bool:
+        """True while the warehouse may be working on it."""
+        return self.finished is None
+
+
+def _no_jobs() -> Mapping[str, Job]:
+    return MappingProxyType({})
+
+
+def _no_results() -> Mapping[str, ResultRead]:
+    return MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class RunState:
+    """What is known of one run after event `seq`."""
+
+    run_id: str
+    seq: int = 0
+    hash: str = GENESIS
+    at: datetime | None = None
+    phase: Phase = Phase.RECEIVED
+    received: RunReceived | None = None
+    received_at: datetime | None = None
+    started: RunStarted | None = None
+    pinned: RunPinned | None = None
+    turns: tuple[Turn, ...] = ()
+    asked: QuestionAsked | None = None
+    answered: QuestionAnswered | None = None
+    questions: int = 0
+    plan: Plan | None = None
+    earlier: tuple[Plan, ...] = ()
+    """Plan revisions that the current one replaced, oldest first."""
+    profile: ProfilePlanned | None = None
+    jobs: Mapping[str, Job] = field(default_factory=_no_jobs)
+    past_jobs: tuple[Job, ...] = ()
+    """Attempts that a later attempt or revision replaced."""
+    results: Mapping[str, ResultRead] = field(default_factory=_no_results)
+    answer: AnswerWritten | None = None
+    follow_ups: tuple[FollowUpProposed, ...] = ()
+    cancel: CancelRequested | None = None
+    waiting: Waited | None = None
+    failure: Failure | None = None
+    ended_at: datetime | None = None
+    tokens: int = 0
+    usd: float = 0.0
+    bytes_billed: int = 0
+    repairs: int = 0
+    strikes: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    """How often each rule denied a plan of the model."""
+
+    @property
+    def limits(self) -> Limits:
+        """What the run may spend; the defaults until policy is pinned."""
+        return self.pinned.limits if self.pinned else Limits()
+
+    @property
+    def turn(self) -> Turn | None:
+        """The newest turn."""
+        return self.turns[-1] if self.turns else None
+
+    @property
+    def open_turn(self) -> Turn | None:
+        """The turn whose reply has not been answered yet."""
+        turn = self.turn
+        return turn if turn and turn.taken and not turn.answered else None
+
+    @property
+    def live_jobs(self) -> tuple[Job, ...]:
+        """Jobs that the warehouse may be working on."""
+        return tuple(job for job in self.jobs.values() if job.is_live)
+
+    @property
+    def question(self) -> str:
+        """The analyst's words."""
+        return self.received.question if self.received else ""
+
+    @property
+    def requester(self) -> str:
+        """Who asked."""
+        return self.received.requester if self.received else ""

@@ -1,0 +1,252 @@
+"""What the question asks of this schema: the best complete reading, a question back, or the words that fit nothing.
+
+Decides by coverage: a reading must explain every content word of the question by a measure, a grouping, a filter or
+the tables that it uses. A word that nothing explains means that the data does not answer the question; that is
+what keeps the planner from guessing. Among complete readings the better name fits and the fewer joins win.
+"""
+
+from dataclasses import dataclass, replace
+from itertools import product
+
+from deployments.local.offline_model.cues import Cues
+from deployments.local.offline_model.forms import shape
+from deployments.local.offline_model.funnels import funnel_measures
+from deployments.local.offline_model.joins import Nest, distance, steps_from
+from deployments.local.offline_model.matching import dims_for, hit, value_filters
+from deployments.local.offline_model.measures import candidates, rows_of
+from deployments.local.offline_model.membership import member_measures
+from deployments.local.offline_model.phrases import Phrase, find_phrases
+from deployments.local.offline_model.ratios import per_ratio
+from deployments.local.offline_model.reading import Dim, Filter, Form, Kind, Measure, Reading
+from deployments.local.offline_model.schema_view import Column, Schema, Table
+from deployments.local.offline_model.spans_between import duration_measures
+from deployments.local.offline_model.thresholds import threshold_measures
+from deployments.local.offline_model.words import SOFT_STEMS, stem
+
+_LIFTABLE = (Kind.ROWS, Kind.DISTINCT, Kind.SHARE)
+_NEGATIONS = frozenset("excluding exclude except without not non ignoring".split())
+_HOP = 0.12
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What one question and one schema give to choose from; computed once per turn."""
+
+    cues: Cues
+    schema: Schema
+    filters: tuple[Filter, ...]
+    blocked: frozenset[str]
+
+    def reach(self, table: Table, nest: Nest | None, column: Column) -> int | None:
+        if _key(column) in self.blocked:
+            return None
+        return distance(self.schema, table, nest, column)
+
+
+def interpret(cues: Cues, schema: Schema, blocked: frozenset[str] = frozenset()) -> list[Reading]:
+    """Readings, best first; a reading whose `uncovered` is not empty does not answer the question."""
+    filters = tuple(f for f in value_filters(cues, schema) if _key(f.column) not in blocked)
+    sources = Sources(cues, schema, filters, blocked)
+    found: list[Reading] = []
+    for phrases in _role_choices(find_phrases(cues)):
+        taken = {i for p in phrases for i in p.words}
+        free = tuple(i for i in cues.content if i not in taken)
+        options = [dims_for(p.words, cues, schema) for p in phrases]
+        if not all(options):
+            continue
+        usable = [f for f in filters if not f.covers <= taken]
+        for measure in [*_measures(cues, free, usable, schema), *_unnamed(cues, options, schema)]:
+            reading = _best_base(sources, measure, options, free)
+            if reading:
+                found.append(_with_bonus(reading, phrases, cues))
+    return sorted(found, key=lambda r: (len(r.uncovered), -r.score))
+
+
+def _measures(cues: Cues, free: tuple[int, ...], filters: list[Filter], schema: Schema) -> list[Measure]:
+    return [
+        *funnel_measures(cues, free, filters, schema), *candidates(cues, free, filters, schema), *per_ratio(cues, free, schema),
+        *member_measures(cues, free, filters, schema), *duration_measures(cues, free, schema), *threshold_measures(cues, free, schema),
+    ]  # fmt: skip
+
+
+def _unnamed(cues: Cues, options: list[list[Dim]], schema: Schema) -> list[Measure]:
+    """Rows of the tables where the groupings live, for `most frequent X` without a noun to count."""
+    if not (cues.count or cues.share) or not options:
+        return []
+    owners = dict.fromkeys(d.key.table for choices in options for d in choices)
+    return [rows_of(schema.table(t), score=0.3) for t in owners]
+
+
+def _with_bonus(reading: Reading, phrases: tuple[Phrase, ...], cues: Cues) -> Reading:
+    """Groupings that the wording marks are worth more; single rows of an entity are an unlikely grouping without a rank."""
+    bonus = sum(0.3 if p.sure or p.marker in ("by", "rank") else 0.2 for p in phrases)
+    unlikely = any(d.key.is_key for d in reading.dims) and cues.rank is None
+    part = (cues.share or cues.rate) and reading.measure.unit == "percent"
+    return replace(reading, score=reading.score + bonus - 0.9 * unlikely + 0.5 * part - 0.05 * _soft_missing(reading, cues))
+
+
+def _soft_missing(reading: Reading, cues: Cues) -> int:
+    return len([i for i in reading.soft if i not in reading.uncovered])
+
+
+def _role_choices(phrases: tuple[Phrase, ...]) -> list[tuple[Phrase, ...]]:
+    """Every way to take unsure phrases as groupings or as plain words."""
+    choices = [(True,) if p.sure else (True, False) for p in phrases]
+    return [tuple(p for p, kept in zip(phrases, keep, strict=True) if kept) for keep in product(*choices)]
+
+
+def _key(column: Column) -> str:
+    return f"{column.table}.{column.path}"
+
+
+def _best_base(sources: Sources, measure: Measure, options: list[list[Dim]], free: tuple[int, ...]) -> Reading | None:
+    """The measure on its table, unnesting a repeated field where the groupings need one."""
+    table = sources.schema.table(measure.table)
+    nests: list[Nest | None] = [Nest(table.id, measure.array) if measure.array else None]
+    if measure.array is None and measure.kind in _LIFTABLE and table.key is not None:
+        nests += _nests(sources.schema, table)
+    if any(_key(c) in sources.blocked for c in measure.columns):
+        return None
+    readings = [r for n in nests if (r := _reading(sources, measure, table, n, options, free))]
+    return max(readings, key=lambda r: (-len(r.uncovered), r.score), default=None)
+
+
+def _nests(schema: Schema, table: Table) -> list[Nest]:
+    """Repeated records of the table and of the tables that its rows lead to."""
+    owners = [table, *(schema.table(step.right) for step in steps_from(schema, table, None))]
+    return [Nest(t.id, a) for t in owners for a in sorted({c.array for c in t.columns if c.array and c.array != c.path})]
+
+
+def _reading(
+    sources: Sources, measure: Measure, table: Table, nest: Nest | None, options: list[list[Dim]], free: tuple[int, ...]
+) -> Reading | None:
+    dims: list[Dim] = []
+    for choices in options:
+        best = _nearest(sources, table, nest, choices)
+        if best is None:
+            return None
+        dims.append(best)
+    filters = _filters(sources, table, nest, measure, free)
+    filters, dims = _compared_values(filters, dims, sources.cues)
+    covered = _covered(sources, table, nest, measure, dims, filters)
+    missing = tuple(i for i in sources.cues.content if i not in covered)
+    rest = tuple(i for i in missing if sources.cues.words[i].stem not in SOFT_STEMS)
+    extra = _loose_dim(sources, table, nest, rest)
+    if extra:
+        dims.append(extra)
+        rest = tuple(i for i in rest if i not in extra.covers)
+    lift = 0.1 * ((nest.path if nest else None) != measure.array)
+    score = measure.score + sum(d.score for d in dims) + 0.3 * len(filters) - lift
+    second = _second_measure(sources, measure, free, filters)
+    measures = (measure, second) if second else (measure,)
+    base = Reading(Form.TOTAL, table, nest, measures, tuple(dims), tuple(filters), score=score, uncovered=rest, soft=missing)
+    return shape(base, sources.cues, sources.schema)
+
+
+def _second_measure(sources: Sources, measure: Measure, free: tuple[int, ...], filters: list[Filter]) -> Measure | None:
+    """A figure that is named after `and` beside the first one, over the same rows."""
+    cues = sources.cues
+    used = {i for f in filters for i in f.covers}
+    starts = [i for i, t in enumerate(cues.words) if t.lower in ("and", "plus") or t.lower == "as"]
+    for start in starts:
+        after = tuple(i for i in free if start < i <= start + 6 and i not in measure.covers and i not in used)
+        if not after or not any(i < start for i in measure.covers):
+            continue
+        choices = [
+            m for m in _measures(cues, after, [], sources.schema)
+            if m.table == measure.table and m.array == measure.array and m.name != measure.name and m.score >= 0.6
+            and m.kind is not Kind.SHARE and min(m.covers, default=99) == after[0]
+        ]  # fmt: skip
+        if choices:
+            return choices[0]
+    return None
+
+
+def _nearest(sources: Sources, table: Table, nest: Nest | None, choices: list[Dim]) -> Dim | None:
+    """The grouping that explains most words and fits best, less what its joins cost."""
+    reached = [
+        (len(d.covers), d.score - _HOP * max(hops), d)
+        for d in choices
+        if (hops := [h for c in d.columns if (h := sources.reach(table, nest, c)) is not None])
+        and len(hops) == len(d.columns)
+    ]
+    if not reached:
+        return None
+    covers, score, dim = max(reached, key=lambda r: (r[0], r[1]))
+    return replace(dim, score=score)
+
+
+def _filters(sources: Sources, table: Table, nest: Nest | None, measure: Measure, free: tuple[int, ...]) -> list[Filter]:
+    """Value filters on words that the measure does not explain; longer spans and nearer columns first."""
+    own = measure.covers if measure.kind is not Kind.ROWS or measure.where else frozenset[int]()
+    usable: list[tuple[float, Filter]] = []
+    for found in sources.filters:
+        scalar = found.column.array == found.column.path and found.column.table == table.id
+        hops = 0 if scalar else sources.reach(table, nest, found.column)
+        if hops is not None and found.covers & set(free) and not found.covers & own:
+            usable.append((len(found.covers) + 0.5 * found.score - _HOP * hops, found))
+    chosen: list[Filter] = []
+    used: set[int] = set()
+    for _, found in sorted(usable, key=lambda p: -p[0]):
+        if not found.covers & used and not (found.covers <= measure.covers):
+            chosen.append(_negated(found, sources.cues))
+            used |= found.covers
+    return chosen
+
+
+def _negated(found: Filter, cues: Cues) -> Filter:
+    first = min(found.covers)
+    before = {cues.words[i].lower for i in range(max(0, first - 2), first)}
+    if before & _NEGATIONS and not found.column.is_flag:
+        return replace(found, op="!=")
+    return found
+
+
+def _compared_values(filters: list[Filter], dims: list[Dim], cues: Cues) -> tuple[list[Filter], list[Dim]]:
+    """Several values of one column become one IN filter, and the column a grouping."""
+    merged: dict[tuple[str, str], Filter] = {}
+    apart: set[tuple[str, str]] = set()
+    for found in filters:
+        key = (_key(found.column), found.op)
+        other = merged.get(key)
+        apart |= {key} if other is not None else set()
+        merged[key] = found if other is None else replace(
+            other, values=tuple(dict.fromkeys((*other.values, *found.values))), covers=other.covers | found.covers
+        )  # fmt: skip
+    grouped = [*dims]
+    for key, found in merged.items():
+        if key in apart and cues.anomaly is None and found.op == "=" and all(found.column not in d.columns for d in grouped):
+            grouped.append(Dim((found.column,), found.covers, 0.2))
+    plain = [f for f in merged.values() if not (f.column.is_flag and len(f.values) > 1)]
+    return plain, grouped
+
+
+def _covered(
+    sources: Sources, table: Table, nest: Nest | None, measure: Measure, dims: list[Dim], filters: list[Filter]
+) -> set[int]:
+    """Words that the parts of the reading explain, the tables that they live in included."""
+    cues, schema = sources.cues, sources.schema
+    covered = set(measure.covers)
+    for part in (*dims, *filters, *measure.where):
+        covered |= part.covers
+    used = {table.id, *(c.table for d in dims for c in d.columns), *(f.column.table for f in filters)}
+    used |= {step.right for step in steps_from(schema, table, None) if any(f.key for f in measure.where)}
+    names = frozenset[str]().union(*(schema.table(t).words for t in used))
+    time = table.time
+    if time:
+        names |= time.words | time.aliases | time.head
+    for column in table.columns:
+        if column.is_key and column.array in (None, nest.path if nest else None):
+            names |= column.words | (column.aliases if column != table.key else frozenset())
+    if nest:
+        names |= {stem(w) for w in nest.path.replace("_", ".").split(".")}
+    return covered | {i for i in cues.content if hit(cues.words[i].stem, names)}
+
+
+def _loose_dim(sources: Sources, table: Table, nest: Nest | None, rest: tuple[int, ...]) -> Dim | None:
+    """A column that is named without a marker (`order status breakdown`)."""
+    if not rest:
+        return None
+    choices = [d for d in dims_for(rest, sources.cues, sources.schema) if len(d.columns) == 1 and d.score > 0.6]
+    best = _nearest(sources, table, nest, choices)
+    return replace(best, score=best.score - 0.4) if best and best.covers == set(rest) else None

@@ -1,0 +1,27 @@
+"""`python -m deployments.local.run_sandbox DATA_DIR PORT SEED_DIR`: become the sandbox warehouse.
+
+Decides: nothing; it looks up the sandbox's own interpreter and turns into it. Never does: stay as a parent. Why
+this shape: the sandbox lives in an environment of its own (its pins conflict with ours), which may have to be built
+first, and the supervisor must not wait for that.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from deployments.local.sandbox_environment import sandbox_python
+
+
+def main(data_dir: str, port: str, seed_dir: str) -> None:
+    """Replace this process; does not return."""
+    Path(data_dir).mkdir(parents=True, exist_ok=True)
+    python = str(sandbox_python())
+    os.execv(
+        python, [python, "-m", "bq_sandbox", "--data-dir", data_dir, "--port", port, "--seed", seed_dir]
+    )
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,134 @@
+"""The supervisor: starts the processes of a stack, watches them, heals them, and stops them.
+
+Decides: what is written to `stack.json`, and the order of stopping. Never does: any work of the product; no thread,
+no network but health looks. Why this shape: one loop that wakes on a signal or every 100 ms and asks each child to
+take one step. Its children die with it (Linux), and the next `up` sweeps what is left (everywhere).
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import sys
+import time
+from collections.abc import Mapping, Sequence
+
+from bq_copilot.version import __version__
+from deployments.local.child import Child
+from deployments.local.files import try_lock
+from deployments.local.home import PROJECT_ROOT, Home
+from deployments.local.plan import ProcessPlan, stack_plan, urls
+from deployments.local.ports import choose_ports
+from deployments.local.prepared import place_database
+from deployments.local.records import ProcessState, StackRecord, write_record
+from deployments.local.waiting import wait_until
+
+_TICK_SECONDS = 0.1
+_STOPPED_LAST = "server"  # the others say goodbye to it
+
+
+class Supervisor:
+    """The loop over all children of one stack."""
+
+    def __init__(self, home: Home, ports: dict[str, int], environ: Mapping[str, str]) -> None:
+        self._home, self._ports = home, ports
+        self._urls = urls(ports, environ)
+        self._children = [self._child(plan) for plan in stack_plan(home, ports, environ)]
+        self._written: StackRecord | None = None
+        self._asked_to_stop = False
+
+    def _child(self, plan: ProcessPlan) -> Child:
+        return Child(plan, self._home.log(plan.name))
+
+    def run(self) -> None:
+        """Until SIGTERM or SIGINT."""
+        wake, _ = _wake_on_signals(self._stop)
+        while not self._asked_to_stop:
+            done = {child.plan.name for child in self._children if child.state is ProcessState.DONE}
+            for child in self._children:
+                child.step(done)
+            self._write()
+            _drain(wake, _TICK_SECONDS)
+        self._shut_down()
+
+    def _stop(self, _number: int, _frame: object) -> None:
+        self._asked_to_stop = True
+
+    def _shut_down(self) -> None:
+        first = [c for c in self._children if c.plan.name != _STOPPED_LAST]
+        last = [c for c in self._children if c.plan.name == _STOPPED_LAST]
+        for group in (first, last):
+            _stop_all(group)
+        self._home.stack_file.unlink(missing_ok=True)
+
+    def _write(self) -> None:
+        record = self._record()
+        if record != self._written:
+            write_record(self._home, record)
+            self._written = record
+
+    def _record(self) -> StackRecord:
+        processes = tuple(child.record() for child in self._children)
+        pids = {p.name: p.pid for p in processes if p.pid is not None}
+        return StackRecord(
+            stack_id=self._home.stack_id,
+            home=str(self._home.root),
+            project=str(PROJECT_ROOT),
+            version=__version__,
+            ledger_url=self._home.ledger_url,
+            results_dir=str(self._home.results),
+            ports=self._ports,
+            pids={"supervisor": os.getpid(), **pids},
+            processes=processes,
+            healthy=all(p.is_settled for p in processes),
+            **self._urls,
+        )
+
+
+def _stop_all(children: Sequence[Child]) -> None:
+    """SIGTERM to all at once, SIGKILL to those that are still there when their time is over."""
+    for child in children:
+        child.signal(signal.SIGTERM)
+    started = time.monotonic()
+    for child in sorted(children, key=lambda c: c.plan.stop_seconds):
+        left = child.plan.stop_seconds - (time.monotonic() - started)
+        if not wait_until(child.has_ended, max(left, 0)):
+            child.signal(signal.SIGKILL)
+            wait_until(child.has_ended, 5)
+        child.stopped()
+
+
+def _wake_on_signals(stop: object) -> tuple[int, int]:
+    """Signals interrupt the pause of the loop at once: a dead child is seen in milliseconds."""
+    wake, tell = os.pipe()
+    os.set_blocking(wake, False)
+    os.set_blocking(tell, False)
+    signal.set_wakeup_fd(tell, warn_on_full_buffer=False)
+    signal.signal(signal.SIGTERM, stop)  # pyright: ignore[reportArgumentType]
+    signal.signal(signal.SIGINT, stop)  # pyright: ignore[reportArgumentType]
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    return wake, tell
+
+
+def _drain(wake: int, seconds: float) -> None:
+    ready, _, _ = select.select([wake], [], [], seconds)
+    if ready:
+        os.read(wake, 4096)
+
+
+def main() -> int:
+    """Run the stack of `BQ_COPILOT_HOME`; 0 at once when it has a supervisor already."""
+    home = Home.of(os.environ)
+    home.create()
+    lock = try_lock(home.supervisor_lock)
+    if lock is None:
+        return 0
+    place_database(home)
+    Supervisor(home, choose_ports(home), os.environ).run()
+    os.close(lock)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The warm runner: flow runs start from an interpreter that has imported everything already."""

@@ -1,0 +1,92 @@
+"""What the warm runner imports before the first run, and how it notices that this is no longer what is on disk.
+
+Decides: which modules are worth having, and whether the code on disk is still the imported code. Never does: import
+a client that connects, or start a thread; a fork would lose it. Why this shape: the flows of prefect.yaml are loaded
+the way Prefect loads them, so that all they import is there, whatever they import tomorrow; the flow files
+themselves are executed again in each run.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import site
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from prefect.flows import load_flow_from_entrypoint
+
+from deployments.local.home import PROJECT_ROOT
+from deployments.specification import prefect_file, read_entries
+
+LIBRARIES = (
+    "prefect.engine",
+    "prefect.flow_engine",
+    "prefect.task_engine",
+    "prefect.client.orchestration",
+    "prefect.deployments.steps.core",
+    "prefect.deployments.steps.pull",
+    "prefect.events.worker",
+    "prefect.events.clients",
+    "prefect.filesystems",
+    "prefect.flow_runs",
+    "prefect.input",
+    "prefect.artifacts",
+    "prefect.logging.configuration",
+    "prefect.logging.handlers",
+    "prefect._internal.metrics",
+    "google.cloud.bigquery",
+    "openai.resources.chat.completions",
+    "pandas",
+)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The files behind the imported code, as they were when they were imported."""
+
+    stamps: tuple[tuple[str, int, int], ...]
+
+    @classmethod
+    def take(cls) -> Snapshot:
+        """All modules of the project, and the folders where packages are installed."""
+        files = {str(getattr(module, "__file__", None) or "") for module in list(sys.modules.values())}
+        roots = {str(PROJECT_ROOT), str(prefect_file(os.environ).parent)}
+        packages = site.getsitepackages()
+        ours = {f for f in files if f.startswith(tuple(roots)) and not f.startswith(tuple(packages))}
+        return cls(tuple(sorted(_stamp(path) for path in ours | set(packages) | {str(prefect_file(os.environ))})))
+
+    def is_current(self) -> bool:
+        """Whether nothing has changed on disk since."""
+        return all(_stamp(path) == (path, changed, size) for path, changed, size in self.stamps)
+
+
+def _stamp(path: str) -> tuple[str, int, int]:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return path, 0, 0
+    return path, found.st_mtime_ns, found.st_size
+
+
+def preload() -> list[str]:
+    """Import the libraries and load every flow once; what could not be imported is told, and costs only time."""
+    failed: list[str] = []
+    for name in LIBRARIES:
+        try:
+            importlib.import_module(name)
+        except ImportError as error:
+            failed.append(f"{name}: {error}")
+    path = prefect_file(os.environ)
+    for entry in read_entries(path):
+        try:
+            load_flow_from_entrypoint(str(path.parent / entry.entrypoint), use_placeholder_flow=False)
+        except Exception as error:  # noqa: BLE001 - user code may raise anything at import; its run will tell
+            failed.append(f"{entry.entrypoint}: {type(error).__name__}: {error}")
+    return failed
+
+
+def threads() -> int:
+    """Number of threads of this process, those of C libraries included."""
+    return len(list(Path("/proc/self/task").iterdir()))

@@ -1,0 +1,127 @@
+"""The analysis of one question, from the first look at schemas to the cited answer.
+
+The loop holds no state: it asks the core for the next step, performs it, and asks again. Where it stops, for a person
+or by a crash, the next process begins with the same fold of the same events.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, assert_never
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.exceptions import Abort
+from prefect.runtime import flow_run
+from prefect.states import Cancelled, Completed, Failed
+from pydantic import Field
+
+from blocks.environment import open_environment
+from bq_copilot import steps
+from bq_copilot.errors import Damaged, LedgerUnavailable, Refused, Superseded, Transient
+from bq_copilot.ledger import HeadMoved
+from bq_copilot.phases import Phase
+from bq_copilot.state import RunState
+from tasks import answers, decisions, endings, jobs, model, plans, publishing, results, schemas
+from tasks.opening import open_run
+from tasks.run import Run
+
+
+@flow(name="analyze", flow_run_name="{question}", persist_result=True, result_serializer="json", retries=0)
+async def analyze(
+    question: str = Field(description="The question, as you would ask a colleague."),
+    requester: str = Field(default="", description="Who asks; empty: the user of the local stack."),
+    request_key: str = Field(default="", description="The same key and question give the same run."),
+    environment: str = Field(default="default", description="Name of the blocks to use."),
+    warm_seconds: float = Field(
+        default=20.0, ge=0, le=3_600, description="Seconds to wait for a person before the process ends."
+    ),
+) -> State[Any]:
+    """Answer a question from the warehouse, with a person's approval of the exact SQL."""
+    env = await open_environment(environment)
+    who = requester or env.local_user
+    with open_run(env, question, who, request_key, str(flow_run.id)) as run:
+        while not isinstance(step := steps.next_step(run.state), steps.Done):
+            await advance(run, step, warm_seconds)
+        return outcome(run.state)
+
+
+async def advance(run: Run, step: steps.Step, warm_seconds: float) -> None:
+    """Perform one step; what goes wrong becomes a recorded wait or a recorded end."""
+    try:
+        await perform(run, step, warm_seconds)
+    except HeadMoved:
+        return  # somebody recorded something first; the next step follows from it
+    except Superseded as error:
+        raise Abort(str(error)) from error
+    except LedgerUnavailable:
+        await asyncio.sleep(endings.LEDGER_PAUSE)
+        run.journal.refresh()
+    except Transient as error:
+        await endings.wait_or_fail(run, step, error)
+    except Damaged as error:
+        endings.end(run, Phase.PARKED, error)
+    except Refused as error:
+        endings.end(run, Phase.FAILED, error)
+
+
+async def perform(run: Run, step: steps.Step, warm_seconds: float) -> None:  # noqa: PLR0912 - one arm a step
+    """Do what the step says, and record it."""
+    match step:
+        case steps.Pin():
+            await schemas.pin(run)
+        case steps.TakeTurn():
+            await model.take_turn(run, step)
+        case steps.AnswerCall():
+            answers.answer_call(run, step)
+        case steps.AskQuestion():
+            answers.ask_question(run, step, run.policy.approvals.expire_after_seconds)
+        case steps.AwaitAnswer():
+            await decisions.await_answer(run, step.asked, warm_seconds)
+        case steps.PlanProfile():
+            answers.plan_profile(run, step)
+        case steps.ProposePlan():
+            plans.propose(run, step)
+        case steps.RulePlan():
+            await plans.rule(run, step.plan)
+        case steps.EstimatePlan():
+            await plans.estimate(run, step.plan)
+        case steps.RequestApproval():
+            plans.request_approval(run, step.plan)
+        case steps.AwaitDecision():
+            await decisions.await_decision(run, step.plan, warm_seconds)
+        case steps.ConsumeApproval():
+            await plans.consume(run, step.plan)
+        case steps.SubmitJob():
+            await jobs.submit(run, step)
+        case steps.PollJob():
+            await jobs.poll(run, step.job)
+        case steps.CancelJob():
+            await jobs.cancel(run, step.job)
+        case steps.ReadResult():
+            await results.read(run, step.job)
+        case steps.WriteAnswer():
+            answers.write_answer(run, step)
+        case steps.RecordFollowUp():
+            answers.record_follow_up(run, step)
+        case steps.End():
+            await publishing.publish_run(run)
+            endings.finish(run, step)
+        case steps.Done():
+            return
+        case _:
+            assert_never(step)
+
+
+def outcome(state: RunState) -> State[Any]:
+    """Return the Prefect state that agrees with the run's phase."""
+    said = state.failure.message if state.failure else ""
+    summary = {"run_id": state.run_id, "phase": str(state.phase), "message": said}
+    name = str(state.phase).replace("_", " ").title()
+    match state.phase:
+        case Phase.FAILED | Phase.PARKED:
+            return Failed(name=name, message=said)
+        case Phase.CANCELLED:
+            return Cancelled(message=said)
+        case _:
+            return Completed(name=name, message=said, data=summary)

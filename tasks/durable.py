@@ -1,0 +1,67 @@
+"""What every task of the project shares: its place in the run as cache key, JSON results, one retry rule.
+
+A task is one effect. Its key is where it stands in the run and what went into it, so a process that takes over
+finds the result that an earlier one left, and a redeploy or a changed policy never answers for another step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE, CacheKeyFnPolicy
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.context import TaskRunContext
+from prefect.tasks import Task
+from pydantic import BaseModel, ConfigDict
+
+from bq_copilot import identity
+from bq_copilot.errors import Transient
+
+
+class Place(BaseModel):
+    """Where in a run a step stands, and the digest of what went into it."""
+
+    model_config = ConfigDict(frozen=True)
+    run_id: str
+    seq: int
+    kind: str
+    inputs: str = ""
+
+
+def _key(context: TaskRunContext, parameters: dict[str, Any]) -> str:
+    place: Place = parameters["place"]
+    return identity.step_key(place.run_id, place.seq, place.kind, place.inputs)
+
+
+POSITION = CacheKeyFnPolicy(cache_key_fn=_key)
+
+
+def may_retry(task: Task[..., Any], task_run: TaskRun, state: State) -> bool:
+    """Retry what passes by itself; a wait that the other side asked for belongs to the flow, which records it."""
+    error = state.data
+    return isinstance(error, Transient) and error.retry_after is None
+
+
+RETRY: dict[str, Any] = {
+    "retries": 3,
+    "retry_delay_seconds": [0.5, 1.0, 2.0],
+    "retry_jitter_factor": 0.5,
+    "retry_condition_fn": may_retry,
+}
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Decorator = Callable[[Callable[P, R]], Task[P, R]]
+
+
+def effect(name: str) -> Decorator[P, R]:
+    """Decorate a task whose result is kept and found again by its place; its first parameter is `place`."""
+    return task(name=name, cache_policy=POSITION, persist_result=True, result_serializer="json", **RETRY)
+
+
+def look(name: str) -> Decorator[P, R]:
+    """Decorate a task that only looks: it is done anew each time."""
+    return task(name=name, persist_result=False, cache_policy=NO_CACHE, **RETRY)

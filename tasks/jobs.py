@@ -1,0 +1,205 @@
+"""Warehouse jobs: the one safe submit, the poll, the cancel.
+
+The intent is recorded before the job is sent, under an id that any later process computes again. Whatever answer
+is missing, the job is looked up by that id before it is sent once more, so it is billed once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from blocks.environment import Environment
+from bq_copilot import identity
+from bq_copilot.approval import QueryFacts
+from bq_copilot.errors import Conflict, Damaged, Transient, Unfinished
+from bq_copilot.events import JobAdopted, JobCancelRequested, JobFinished, JobIntended, JobSubmitted
+from bq_copilot.ports import JobSpec, JobView
+from bq_copilot.state import Job
+from bq_copilot.steps import SubmitJob
+from bq_copilot.values import Failure
+from tasks.durable import Place, effect, look
+from tasks.plans import ceiling, inputs_of
+from tasks.run import Run
+
+POLL_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.5, 2.0)
+"""Pauses between two looks at a running job; the last one is repeated."""
+
+LOST_LOOKS = 4
+"""Looks that may answer `no such job` before a submitted job counts as lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a job is allowed to be: from an approved query, or from a bounded profile."""
+
+    revision: int
+    sql: str
+    maximum_bytes: int
+
+
+def target_of(run: Run, query_id: str) -> Target:
+    """Return what was approved for this query; nothing else may be sent."""
+    plan, profile = run.state.plan, run.state.profile
+    if profile is not None and profile.query.id == query_id:
+        return Target(profile.turn, profile.verdict.sql, profile.maximum_bytes)
+    assert plan is not None and plan.request is not None and plan.consumed
+    facts: QueryFacts = next(q for q in plan.request.queries if q.id == query_id)
+    return Target(plan.revision, facts.sql, ceiling(facts))
+
+
+def spec_of(run: Run, query_id: str, attempt: int) -> JobSpec:
+    """Return the job exactly as it will be sent."""
+    target = target_of(run, query_id)
+    warehouse = run.env.warehouse
+    table = identity.result_table(run.id, query_id, target.revision, attempt)
+    destination = f"{warehouse.scratch}.{table}"
+    facts = QueryFacts(id=query_id, sql=target.sql, sql_digest="", tables=(), bytes=0, accuracy="PRECISE", usd=0.0)
+    fingerprint = inputs_of(facts, destination, run.env.warehouse_block.principal)
+    return JobSpec(
+        job_id=identity.job_id(run.id, query_id, target.revision, attempt),
+        sql=target.sql,
+        parameters=(),
+        destination=destination,
+        maximum_bytes_billed=target.maximum_bytes,
+        timeout_ms=run.env.warehouse_block.job_timeout_seconds * 1000,
+        labels=(
+            ("app", "bq-copilot"),
+            ("run", identity.label(run.id)),
+            ("step", identity.label(query_id)),
+            ("attempt", str(attempt)),
+            ("requester", identity.requester_label(run.state.requester)),
+        ),
+        fingerprint=identity.short_hash(fingerprint, length=32),
+    )
+
+
+@effect(name="submit job")
+async def submit_job(place: Place, env: Environment, spec: JobSpec, *, look_first: bool) -> dict[str, Any]:
+    """Submit once, or bind to the job that is there: {"state", "adopted"}. Raises Damaged for a stranger."""
+    await asyncio.to_thread(env.warehouse.prepare)
+    if look_first:
+        found = await asyncio.to_thread(env.warehouse.job, spec.job_id)
+        if found is not None:
+            return _adopt(found, spec)
+    try:
+        view = await asyncio.to_thread(env.warehouse.insert, spec)
+        return {"state": view.state, "adopted": False}
+    except (Unfinished, Conflict) as doubt:
+        return await _look_again(env, spec, doubt)
+
+
+async def _look_again(env: Environment, spec: JobSpec, doubt: Exception) -> dict[str, Any]:
+    for pause in POLL_SECONDS[:LOST_LOOKS]:
+        found = await asyncio.to_thread(env.warehouse.job, spec.job_id)
+        if found is not None:
+            return _adopt(found, spec)
+        await asyncio.sleep(pause)
+    raise Transient(f"job {spec.job_id} is not there ({doubt}); it is sent again under the same id") from doubt
+
+
+def _adopt(found: JobView, spec: JobSpec) -> dict[str, Any]:
+    if found.fingerprint != spec.fingerprint:
+        raise Damaged(
+            f"job {spec.job_id} exists with another fingerprint than was approved",
+            next="Look at the job in the warehouse; nothing was sent.",
+        )
+    return {"state": found.state, "adopted": True}
+
+
+async def submit(run: Run, step: SubmitJob) -> None:
+    """Record the intent, submit or adopt, record the outcome."""
+    spec = spec_of(run, step.query.id, step.attempt)
+    if not step.intended:
+        run.append(_intent(run, step, spec))
+    place = Place(run_id=run.id, seq=step.attempt, kind="submit", inputs=spec.job_id + spec.fingerprint)
+    outcome = await submit_job(place, run.env, spec, look_first=step.intended)
+    kind = JobAdopted if outcome["adopted"] else JobSubmitted
+    run.append(kind(query=step.query.id, job_id=spec.job_id, attempt=step.attempt, state=outcome["state"]))
+
+
+def _intent(run: Run, step: SubmitJob, spec: JobSpec) -> JobIntended:
+    return JobIntended(
+        query=step.query.id,
+        job_id=spec.job_id,
+        attempt=step.attempt,
+        project=run.env.warehouse.project,
+        location=run.env.warehouse.location,
+        fingerprint=spec.fingerprint,
+        destination=spec.destination,
+        maximum_bytes_billed=spec.maximum_bytes_billed,
+    )
+
+
+@look(name="poll job")
+async def poll_job(run: Run, job: Job) -> dict[str, Any] | None:
+    """Look until the job is DONE and return it as JSON; None when something else was recorded meanwhile."""
+    missing = 0
+    for turn in range(1_000_000):
+        view = await asyncio.to_thread(run.env.warehouse.job, job.intent.job_id)
+        missing = 0 if view else missing + 1
+        if view is not None and view.state == "DONE":
+            return asdict(view) | {"failure": view.failure.model_dump() if view.failure else None}
+        if missing >= LOST_LOOKS:
+            return {"lost": True}
+        if run.journal.refresh():
+            return None
+        await asyncio.sleep(POLL_SECONDS[min(turn, len(POLL_SECONDS) - 1)])
+    return None
+
+
+async def poll(run: Run, job: Job) -> None:
+    """Wait until the warehouse says DONE and record what became of the job."""
+    found = await poll_job(run, job)
+    if found is None:
+        return
+    intent = job.intent
+    known = {"query": intent.query, "job_id": intent.job_id, "attempt": intent.attempt}
+    if "lost" in found:
+        lost = Failure(code="job_lost", message="the warehouse does not know the job any more")
+        run.append(JobFinished(**known, ok=False, failure=lost, retryable=not job.cancel_requested))
+        return
+    failure = _mismatch(run, intent.query, found) or found["failure"]
+    run.append(
+        JobFinished(
+            **known,
+            ok=found["ok"] and failure is None,
+            bytes_processed=found["bytes_processed"],
+            bytes_billed=found["bytes_billed"],
+            cache_hit=found["cache_hit"],
+            milliseconds=found["milliseconds"],
+            failure=Failure.model_validate(failure) if failure else None,
+            retryable=found["retryable"],
+        )
+    )
+
+
+def _mismatch(run: Run, query_id: str, found: dict[str, Any]) -> dict[str, Any] | None:
+    """A finished job whose statistics contradict what was approved keeps its result to itself."""
+    plan = run.state.plan
+    if not found["ok"] or plan is None or query_id not in {e.query for e in plan.estimates}:
+        return None
+    expected = next(e for e in plan.estimates if e.query == query_id)
+    strange = sorted(set(found["tables"]) - set(expected.tables))
+    if found["statement_type"] == "SELECT" and not strange:
+        return None
+    what = f"it read {', '.join(strange)}" if strange else f"it was a {found['statement_type'] or 'nameless'} job"
+    return {
+        "code": "statistics_mismatch",
+        "message": f"the finished job is not what was approved: {what}; its result is withheld",
+        "next": "Tell the operator.",
+    }
+
+
+@look(name="cancel job")
+async def cancel_job(env: Environment, job_id: str) -> None:
+    """Ask the warehouse to stop the job."""
+    await asyncio.to_thread(env.warehouse.cancel, job_id)
+
+
+async def cancel(run: Run, job: Job) -> None:
+    """Record that the job shall stop, and ask the warehouse."""
+    intent = job.intent
+    run.append(JobCancelRequested(query=intent.query, job_id=intent.job_id, attempt=intent.attempt))
+    await cancel_job(run.env, intent.job_id)

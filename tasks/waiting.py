@@ -1,0 +1,117 @@
+"""One durable wait for a person: `ask(key, form)`.
+
+For a short while the process waits where it is (`pause_flow_run`), because a person may be at the keyboard; then it
+suspends: the process ends, and the answer starts the run again on any worker. A recorded answer is read first. A
+prompt that a dead process left unanswered is never asked under the same key again: Prefect would either forget the
+answer or refuse it for ever. Everything that is unclear asks again; nothing is ever assumed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TypeVar
+from uuid import UUID
+
+from prefect.client.orchestration import get_client
+from prefect.exceptions import PrefectHTTPStatusError
+from prefect.flow_runs import apause_flow_run, asuspend_flow_run
+from prefect.input import RunInput
+from prefect.input.actions import delete_flow_run_input, read_flow_run_input
+from prefect.input.run_input import keyset_from_base_key
+from prefect.runtime import flow_run
+from prefect.states import Running
+
+POLL_SECONDS = 0.25
+
+FOREVER = 10 * 365 * 86_400
+"""Prefect's own timeout fails the run with no code of ours running; expiry belongs to the ledger."""
+
+Form = TypeVar("Form", bound=RunInput)
+
+
+class IdempotentInput(RunInput):
+    """A form whose schema may be saved before the state changes, and again by the state change itself."""
+
+    @classmethod
+    async def asave(cls, keyset, flow_run_id=None):
+        with contextlib.suppress(_Exists):
+            try:
+                await super().asave(keyset, flow_run_id)
+            except PrefectHTTPStatusError as error:
+                if error.response.status_code != 409:
+                    raise
+                raise _Exists from error
+
+
+class _Exists(Exception):
+    """The schema is saved already."""
+
+
+async def ask(key: str, form: type[Form], warm_seconds: float) -> Form:
+    """Return a person's answer to `form`; may end the process until there is one."""
+    generation = 0
+    while True:
+        opened = False
+        for kind in ("paused", "suspended"):
+            found, seen = await _recorded(f"{kind}-{key}-{generation}")
+            if found is not None:
+                return form(**found)
+            opened = opened or seen
+        if not opened:
+            break
+        generation += 1
+    if warm_seconds > 0:
+        answer = await _warm(f"{key}-{generation}", form, warm_seconds)
+        if answer is not None:
+            return answer
+        generation += 1
+    return await _cold(f"{key}-{generation}", form)
+
+
+async def forget(key: str) -> None:
+    """Remove the recorded answers of a prompt once they are in the ledger, so that it can be asked anew."""
+    for generation in range(1_000):
+        seen_any = False
+        for kind in ("paused", "suspended"):
+            base = f"{kind}-{key}-{generation}"
+            found, seen = await _recorded(base)
+            seen_any = seen_any or seen
+            if found is not None:
+                await delete_flow_run_input(keyset_from_base_key(base)["response"])
+        if not seen_any:
+            return
+
+
+async def _recorded(base: str) -> tuple[dict[str, object] | None, bool]:
+    """Return (answer or None, whether the prompt was ever opened)."""
+    keys = keyset_from_base_key(base)
+    response, schema = await asyncio.gather(read_flow_run_input(keys["response"]), read_flow_run_input(keys["schema"]))
+    return response, schema is not None or response is not None
+
+
+async def _warm(key: str, form: type[Form], seconds: float) -> Form | None:
+    """Wait in this process for at most `seconds`; None when nobody answered."""
+    await form.asave(keyset_from_base_key(f"paused-{key}"))
+    pause = apause_flow_run(form, timeout=FOREVER, poll_interval=POLL_SECONDS, key=key)  # type: ignore[arg-type]
+    try:
+        answer = await asyncio.wait_for(pause, seconds)
+    except TimeoutError:
+        await _run_again()
+        found, _ = await _recorded(f"paused-{key}")
+        return form(**found) if found is not None else None
+    found, _ = await _recorded(f"paused-{key}")
+    return answer if found is not None else None
+
+
+async def _run_again() -> None:
+    """Leave the Paused state: Prefect suspends running flows only."""
+    async with get_client() as client:
+        await client.set_flow_run_state(UUID(flow_run.id), Running(), force=True)
+
+
+async def _cold(key: str, form: type[Form]) -> Form:
+    """End this process until somebody answers. Raises Prefect's Pause."""
+    await form.asave(keyset_from_base_key(f"suspended-{key}"))
+    answer = await asuspend_flow_run(form, key=key, timeout=None)
+    raise RuntimeError(f"the wait {key} came back without a recorded answer: {answer!r}")

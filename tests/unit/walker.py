@@ -1,0 +1,267 @@
+"""Random walks through the life of a run: whatever the steps allow, chosen by a seeded generator."""
+
+from __future__ import annotations
+
+import json
+import random
+from datetime import timedelta
+
+from bq_copilot import events as ev
+from bq_copilot import steps
+from bq_copilot.approval import ApprovalRequest, Approvers, Decision, QueryFacts, digest_of
+from bq_copilot.errors import Refused
+from bq_copilot.gate.verdict import Facts, Finding, Ruling, Verdict
+from bq_copilot.journal import Journal, begin
+from bq_copilot.phases import tools_in
+from bq_copilot.state import RunState
+from bq_copilot.testing import MemoryBlobs, MemoryLedger
+from bq_copilot.shelf import Shelf
+from bq_copilot.values import Estimate, Failure, Limits, Query, ResultColumn, TableVersion, ToolCall
+
+SHELF = Shelf(MemoryBlobs())
+TABLE = "p.d.t"
+
+ARGUMENTS = {
+    "ask_user": {"question": "by revenue or by units?", "options": ["revenue", "units"]},
+    "list_tables": {"search": "orders"},
+    "describe_table": {"table": TABLE},
+    "profile_column": {"table": TABLE, "column": "a"},
+    "propose_plan": {
+        "queries": [{"id": "q1", "purpose": "p", "sql": "SELECT a FROM `p.d.t`"}],
+        "rationale": "because",
+    },
+    "write_answer": {"summary": "It is 7.", "citations": [{"figure": "7", "query": "q1", "row": 0, "column": "a"}]},
+    "schedule_follow_up": {"when": "every Monday", "question": "again?"},
+    "give_up": {"reason": "no such data"},
+}
+
+
+def received(question: str = "How many?") -> ev.RunReceived:
+    """Return the first event of a run."""
+    return ev.RunReceived(question=question, requester="ana", via="test", request_key="k", code_version="0")
+
+
+def verdict(ruling: Ruling = Ruling.ALLOW) -> Verdict:
+    """Return a verdict over the one statement of the walks."""
+    findings = (Finding(rule="P04", message="reads a tagged column", line=1),) if ruling is Ruling.DENY else ()
+    return Verdict(
+        ruling=ruling,
+        policy_fingerprint="p",
+        gate_fingerprint="g",
+        schema_fingerprint="s",
+        sql="SELECT a FROM `p.d.t`",
+        digest="sha256:1",
+        facts=Facts(tables=(TABLE,), columns=(f"{TABLE}.a",)),
+        findings=findings,
+    )
+
+
+def request_for(state: RunState, plan: steps.Plan, now, *, needed: int = 1, **more) -> ApprovalRequest:
+    """Return a request for the plan."""
+    facts = QueryFacts(
+        id="q1",
+        sql="SELECT a FROM `p.d.t`",
+        sql_digest="sha256:1",
+        tables=(TableVersion(table=TABLE, fingerprint="f"),),
+        bytes=100,
+        accuracy="PRECISE",
+        usd=0.0,
+    )
+    values = {
+        "request_id": f"{state.run_id}.{plan.revision}",
+        "run_id": state.run_id,
+        "revision": plan.revision,
+        "question": state.question,
+        "requester": state.requester,
+        "warehouse": "w",
+        "sandbox": True,
+        "queries": (facts,),
+        "total_bytes": 100,
+        "total_usd": 0.0,
+        "policy_fingerprint": "p",
+        "schema_fingerprint": "s",
+        "approvers": Approvers(needed=needed),
+        "created_at": now,
+        "expires_at": now + timedelta(hours=1),
+        "nonce": "n",
+    }
+    return ApprovalRequest(**{**values, **more})
+
+
+class Walker:
+    """Takes one legal step after the other."""
+
+    def __init__(self, seed: int, ledger: MemoryLedger | None = None, run_id: str = "r-walk") -> None:
+        self.random = random.Random(seed)
+        self.ledger = ledger or MemoryLedger()
+        self.journal: Journal = begin(self.ledger, run_id, received())[0]
+
+    def walk(self, most: int = 120) -> RunState:
+        """Walk until the run has ended, or `most` steps."""
+        for _ in range(most):
+            step = steps.next_step(self.journal.state)
+            if isinstance(step, steps.Done):
+                break
+            self.ledger.advance(self.random.choice([0.0, 0.5, 30.0]))
+            self.journal.append(self.event_for(step))
+            if self.random.random() < 0.02 and self.journal.state.cancel is None:
+                self.interrupt()
+        return self.journal.state
+
+    def interrupt(self) -> None:
+        """Cancel, where that is still possible."""
+        try:
+            self.journal.append(ev.CancelRequested(by="ana", via="test"))
+        except Refused:
+            return
+
+    def event_for(self, step: steps.Step) -> ev.Event:  # noqa: PLR0912 - one arm a step
+        """Return a legal event that this step could lead to."""
+        state, chance = self.journal.state, self.random.random()
+        match step:
+            case steps.Pin():
+                return pinned()
+            case steps.TakeTurn(turn=turn, requested=False):
+                tools = tools_in(state.phase)
+                return ev.TurnRequested(turn=turn, prompt_digest="d", prompt_bytes=1, tools=tools)
+            case steps.TakeTurn(turn=turn):
+                return self._reply(turn, state)
+            case steps.AnswerCall(turn=turn, problem=problem):
+                return self._answer(turn, problem, state)
+            case steps.AskQuestion(turn=turn, call=call):
+                expires = self.ledger.now() + timedelta(hours=1)
+                return ev.QuestionAsked(
+                    turn=turn.number, question=call.question, options=call.options, expires_at=expires
+                )
+            case steps.AwaitAnswer(asked=asked):
+                if chance < 0.1:
+                    return ended("expired")
+                return ev.QuestionAnswered(turn=asked.turn, answer="revenue", by="ana", via="test")
+            case steps.PlanProfile(turn=turn):
+                query = Query(id=f"profile{turn.number}", purpose="p", sql="SELECT 1")
+                return ev.ProfilePlanned(turn=turn.number, query=query, verdict=verdict(), maximum_bytes=10)
+            case steps.ProposePlan(revision=revision, queries=queries, rationale=words, by=by, note=note):
+                return ev.PlanProposed(revision=revision, queries=queries, rationale=words, by=by, note=note)
+            case steps.RulePlan(plan=plan):
+                ruling = Ruling.DENY if chance < 0.2 else Ruling.ALLOW
+                return ev.PlanRuled(revision=plan.revision, verdicts=(verdict(ruling),))
+            case steps.EstimatePlan(plan=plan):
+                return self._estimate(plan, chance)
+            case steps.RequestApproval(plan=plan):
+                request = request_for(state, plan, self.ledger.now(), needed=1 + (chance < 0.3))
+                return ev.ApprovalRequested(request=request, digest=digest_of(request))
+            case steps.AwaitDecision(plan=plan):
+                return self._decision(plan, chance)
+            case steps.ConsumeApproval(plan=plan):
+                assert plan.request
+                if chance < 0.15:
+                    return ev.ApprovalVoided(request_id=plan.request.request_id, reason="drift")
+                return ev.ApprovalConsumed(request_id=plan.request.request_id, digest=plan.digest)
+            case _:
+                return self._job_event(step, chance)
+
+    def _reply(self, turn: int, state: RunState) -> ev.Event:
+        assert state.turn
+        offered = [*state.turn.tools, "no_such_tool", ""]
+        weights = [6.0 if t in {"propose_plan", "write_answer"} else 1.0 for t in offered]
+        name = self.random.choices(offered, weights)[0]
+        arguments = json.dumps(ARGUMENTS.get(name, {}))
+        if self.random.random() < 0.05:
+            arguments = '{"broken'
+        call = ToolCall(id=f"c{turn}", name=name, arguments=arguments) if name else None
+        return ev.TurnTaken(turn=turn, model="m", call=call)
+
+    def _answer(self, turn, problem, state: RunState) -> ev.Event:
+        name = turn.taken.call.name if turn.taken.call else ""
+        done = True
+        if name == "propose_plan" and problem is None:
+            done = bool(state.plan and state.plan.consumed and "q1" in state.results)
+        code = problem.code if problem else ("" if done else "query_failed")
+        return ev.CallAnswered(
+            turn=turn.number, tool=name, ok=done and problem is None, code=code, content=SHELF.put("{}")
+        )
+
+    def _estimate(self, plan, chance: float) -> ev.Event:
+        if chance < 0.15:
+            failure = Failure(code="invalidQuery", message="no such column")
+            return ev.EstimateRefused(revision=plan.revision, query="q1", failure=failure)
+        estimate = Estimate(
+            query="q1", statement_type="SELECT", bytes=1, accuracy="PRECISE", tables=(TABLE,), columns=(), usd=0
+        )
+        return ev.PlanEstimated(revision=plan.revision, estimates=(estimate,))
+
+    def _decision(self, plan, chance: float) -> ev.Event:
+        words = "reject" if chance < 0.1 else ("edit" if chance < 0.25 else "approve")
+        if chance > 0.95:
+            return ended("expired")
+        decision = Decision(
+            request_id=plan.request.request_id,
+            digest=plan.digest,
+            verdict=words,
+            by=f"person{len(plan.approvals)}",
+            via="test",
+            sql=(("q1", "SELECT a FROM `p.d.t` LIMIT 1"),) if words == "edit" else (),
+        )
+        return ev.ApprovalDecided(decision=decision)
+
+    def _job_event(self, step: steps.Step, chance: float) -> ev.Event:
+        match step:
+            case steps.SubmitJob(query=query, attempt=attempt, intended=False):
+                return ev.JobIntended(
+                    query=query.id,
+                    job_id=f"j-{query.id}-{attempt}-{self.journal.state.seq}",
+                    attempt=attempt,
+                    project="p",
+                    location="US",
+                    fingerprint="f",
+                    destination="p.s.t",
+                    maximum_bytes_billed=10,
+                )
+            case steps.SubmitJob(query=query, attempt=attempt):
+                kind = ev.JobAdopted if chance < 0.3 else ev.JobSubmitted
+                job_id = self.journal.state.jobs[query.id].intent.job_id
+                return kind(query=query.id, job_id=job_id, attempt=attempt, state="PENDING")
+            case steps.PollJob(job=job):
+                ok = chance < 0.8
+                failure = None if ok else Failure(code="backendError", message="try again")
+                return ev.JobFinished(**_of(job), ok=ok, bytes_billed=10, failure=failure, retryable=chance < 0.95)
+            case steps.CancelJob(job=job):
+                return ev.JobCancelRequested(**_of(job))
+            case steps.ReadResult(job=job):
+                column = ResultColumn(name="a", type="INT64")
+                known = {"query": job.intent.query, "job_id": job.intent.job_id, "destination": "p.s.t"}
+                return ev.ResultRead(
+                    **known, columns=(column,), page=SHELF.put('{"rows":[[7]]}'), row_count=1, rows_kept=1
+                )
+            case steps.WriteAnswer():
+                return ev.AnswerWritten(summary="It is 7.", chart={}, citations=(), unsupported=(), model="m")
+            case steps.RecordFollowUp(turn=turn, call=call):
+                return ev.FollowUpProposed(turn=turn.number, when=call.when, question=call.question)
+            case steps.End(phase=phase, failure=failure):
+                return ev.RunEnded(phase=phase, failure=failure)
+            case _:
+                raise AssertionError(step)
+
+
+def _of(job) -> dict[str, object]:
+    return {"query": job.intent.query, "job_id": job.intent.job_id, "attempt": job.intent.attempt}
+
+
+def pinned() -> ev.RunPinned:
+    """Return a pin with small limits, so that walks end."""
+    return ev.RunPinned(
+        policy=SHELF.put("{}"),
+        policy_fingerprint="p",
+        catalog=SHELF.put("{}"),
+        schema_fingerprint="s",
+        prompt_fingerprint="x",
+        model="m",
+        warehouse="w",
+        sandbox=True,
+        limits=Limits(turns=12, repairs=3),
+    )
+
+
+def ended(phase: str) -> ev.RunEnded:
+    """Return an end with a reason."""
+    return ev.RunEnded(phase=phase, failure=Failure(code=phase, message=phase))
