@@ -5,8 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from bq_copilot.catalog import Catalog
-from bq_copilot.gate import Gate
-from bq_copilot.gate.engines import open_gate
+from bq_copilot.gate.engines import GuardedGate, open_gate
 from bq_copilot.policy_file import policy_from_yaml
 from deployments.local.sample_data.tables import TABLES, resource
 from tests.sample_data.questions import FOLDER, GOLD, gold_sql
@@ -14,7 +13,7 @@ from tests.sample_data.truths import TRUTHS
 
 
 @pytest.fixture(scope="module")
-def gate() -> Iterator[Gate]:
+def gate() -> Iterator[GuardedGate]:
     """The gate of the local stack over the sample tables."""
     policy = policy_from_yaml((FOLDER.parent / "policy.yaml").read_text("utf-8"))
     catalog = Catalog.from_resources([resource(table) for table in TABLES])
@@ -28,7 +27,7 @@ def test_every_truth_has_one_query() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(TRUTHS))
-def test_the_local_policy_allows_the_query(gate: Gate, name: str) -> None:
+def test_the_local_policy_allows_the_query(gate: GuardedGate, name: str) -> None:
     """A right answer never needs personal data or anything else that the policy keeps."""
     verdict = gate.rule(gold_sql(name))
     assert not verdict.denied, verdict.findings

@@ -89,15 +89,11 @@ def draw_goods(rng: np.random.Generator) -> Goods:
     typical = np.array([group.price for group in CATEGORIES])[category]
     price = np.rint(typical * np.exp(rng.normal(0, 0.45, count))).astype(np.int64) * 100 + 99
     cost = np.rint(price * rng.uniform(0.42, 0.68, count)).astype(np.int64)
-    launch_day = np.where(
-        rng.random(count) < 0.2, rng.integers(0, 600, count), -rng.integers(30, 1500, count)
-    )
+    launch_day = np.where(rng.random(count) < 0.2, rng.integers(0, 600, count), -rng.integers(30, 1500, count))
     kinds = [CATEGORIES[position] for position in category]
     brands = [kind.brands[rng.integers(len(kind.brands))] for kind in kinds]
     return Goods(
-        names=[
-            _name(brand, kind, place) for place, (brand, kind) in enumerate(zip(brands, kinds, strict=True))
-        ],
+        names=[_name(brand, kind, place) for place, (brand, kind) in enumerate(zip(brands, kinds, strict=True))],
         categories=[kind.name for kind in kinds],
         brands=brands,
         tags=[sorted(rng.choice(TAGS, rng.integers(0, 4), replace=False).tolist()) for _ in kinds],

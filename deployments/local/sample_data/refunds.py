@@ -39,9 +39,7 @@ def draw_refunds(rng: np.random.Generator, day: Ints, status: Ints, faulty: Bool
     partial = (status == DELIVERED) & (age >= MOST_DAYS) & (rng.random(len(day)) < PARTIAL_SHARE)
     order = np.flatnonzero((status == RETURNED) | partial)
     latest = np.minimum(age[order], MOST_DAYS)
-    refund_day = (
-        day[order] + FEWEST_DAYS + (rng.random(len(order)) * (latest - FEWEST_DAYS + 1)).astype(np.int64)
-    )
+    refund_day = day[order] + FEWEST_DAYS + (rng.random(len(order)) * (latest - FEWEST_DAYS + 1)).astype(np.int64)
     share = np.where(partial[order], rng.choice([0.2, 0.3, 0.5], len(order)), 1.0)
     amount = np.maximum(np.rint(total[order] * share), 1).astype(np.int64)
     reason = draw(rng, list(REASON_WEIGHTS.values()), len(order))

@@ -51,9 +51,7 @@ def draw_shop(seed: int = DEFAULT_SEED, scale: float = 1.0) -> Shop:
     Raises ValueError for a scale outside 0.001 to 20.
     """
     if not 0.001 <= scale <= 20:
-        raise ValueError(
-            f"scale {scale} is out of range: choose 0.001 (340 orders) to 20 (6.8 million orders)"
-        )
+        raise ValueError(f"scale {scale} is out of range: choose 0.001 (340 orders) to 20 (6.8 million orders)")
     base = round(OLD_CUSTOMERS * scale)
     goods = draw_goods(_stream(seed, "goods"))
     placed, first_day = draw_trade(_stream(seed, "trade"), round(ORDERS * scale), base)

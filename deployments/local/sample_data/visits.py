@@ -52,9 +52,7 @@ SOURCES = (
     Source("instagram", "social", 12, 0.55, ("creators", "seasonal"), ("/new", "/category/beauty")),
     Source("bing", "organic", 4, 0.95, (None,), _SEARCH),
     Source("partner", "referral", 7, 0.8, (None,), ("/sale", "/category/fitness")),
-    Source(
-        stories.WEAK_SOURCE.source, "display", 0, stories.WEAK_SOURCE.buyer_factor, ("reach",), ("/sale",)
-    ),
+    Source(stories.WEAK_SOURCE.source, "display", 0, stories.WEAK_SOURCE.buyer_factor, ("reach",), ("/sale",)),
 )
 DEVICES = (
     ("mobile", "iOS", "Safari", 0.52), ("mobile", "Android", "Chrome", 0.48),

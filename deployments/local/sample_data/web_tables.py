@@ -115,9 +115,7 @@ def _landing(visits: Visits, rng: np.random.Generator) -> pa.Array:
     return _one_of(pages, [len(source.landing) for source in SOURCES], visits, rng)
 
 
-def _one_of(
-    values: Sequence[str | None], sizes: Sequence[int], visits: Visits, rng: np.random.Generator
-) -> pa.Array:
+def _one_of(values: Sequence[str | None], sizes: Sequence[int], visits: Visits, rng: np.random.Generator) -> pa.Array:
     """For each session one of its source's values; `values` holds `sizes[i]` of them for source i."""
     starts = np.array([sum(sizes[:place]) for place in range(len(sizes))], dtype=np.int64)
     size = np.array(sizes)[visits.source]
@@ -129,9 +127,7 @@ def _params(shop: Shop, name: Ints, placed: Ints) -> pa.ListArray:
     offsets = np.concatenate([[0], np.cumsum(counts)])
     owner = np.repeat(np.arange(len(name)), counts)
     second = np.arange(len(owner)) > offsets[owner]
-    key = np.select(
-        [name[owner] == PAGE_VIEW, name[owner] == VIEW_PRODUCT, second], [PAGE, POSITION, MONEY], ORDER
-    )
+    key = np.select([name[owner] == PAGE_VIEW, name[owner] == VIEW_PRODUCT, second], [PAGE, POSITION, MONEY], ORDER)
     value = _param_values(shop, key, placed[owner])
     return repeated(offsets, struct(key=words(KEYS, key), value=value))
 
