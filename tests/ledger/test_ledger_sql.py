@@ -1,13 +1,13 @@
-"""The SQL ledger on SQLite: compare-and-set, fences, leases, chains."""
+"""The SQL ledger: compare-and-set, fences, leases, chains."""
 
 from __future__ import annotations
 
 import multiprocessing
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from bq_copilot import events as ev
 from bq_copilot.errors import Damaged, LedgerUnavailable, Superseded
@@ -16,20 +16,6 @@ from bq_copilot.ledger import HeadMoved
 from bq_copilot.ledger_sql import SqlLedger
 from bq_copilot.receipts import verify
 from tests.unit.walker import Walker, received
-
-
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    """A fresh SQLite ledger's address."""
-    return f"sqlite:///{tmp_path}/ledger.db"
-
-
-@pytest.fixture
-def ledger(url: str) -> Iterator[SqlLedger]:
-    """A fresh SQLite ledger."""
-    opened = SqlLedger(url)
-    yield opened
-    opened.close()
 
 
 def wait(number: int = 1) -> ev.Waited:
@@ -120,21 +106,25 @@ def test_heads_list_phase_and_filter(ledger: SqlLedger) -> None:
 def test_any_altered_column_of_any_row_is_found_by_verify(ledger: SqlLedger, url: str, column: str) -> None:
     """Each altered value is named by its row's seq."""
     _copy(Walker(11), ledger)
-    path = url.removeprefix("sqlite:///")
     rows = ledger.rows("r-walk")
     verify(rows)
     for seq in (1, len(rows) // 2, len(rows)):
-        with sqlite3.connect(path) as db:
-            (old,) = db.execute(f"SELECT {column} FROM events WHERE run_id = 'r-walk' AND seq = {seq}").fetchone()
-            new = 10_000 + seq if column == "seq" else _altered(old)
-            db.execute(f"UPDATE events SET {column} = ? WHERE run_id = 'r-walk' AND seq = {seq}", (new,))
+        old = getattr(rows[seq - 1], column)
+        new = 10_000 + seq if column == "seq" else _altered(old)
+        _alter(url, column, seq, "r-walk", new)
         with pytest.raises(Damaged) as caught:
             _verify_whole(ledger, len(rows))
         assert caught.value.seq == seq
-        with sqlite3.connect(path) as db:
-            where = f"run_id = '{new}'" if column == "run_id" else "run_id = 'r-walk'"
-            place = new if column == "seq" else seq
-            db.execute(f"UPDATE events SET {column} = ? WHERE {where} AND seq = {place}", (old,))
+        _alter(url, column, new if column == "seq" else seq, new if column == "run_id" else "r-walk", old)
+
+
+def _alter(url: str, column: str, seq: int, run_id: str, value: object) -> None:
+    """Change one column of one row behind the ledger's back."""
+    engine = sa.create_engine(url)
+    statement = f"UPDATE events SET {column} = :value WHERE run_id = :run_id AND seq = :seq"
+    with engine.begin() as c:
+        c.execute(sa.text(statement), {"value": value, "run_id": run_id, "seq": seq})
+    engine.dispose()
 
 
 def _verify_whole(ledger: SqlLedger, count: int) -> None:
