@@ -7,6 +7,7 @@ The time of an event is the database's, and never earlier than the event before 
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
@@ -45,13 +46,14 @@ NOW = {
     "postgresql": "to_char(clock_timestamp() AT TIME ZONE 'utc', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')",
 }
 
-INSERT = sa.text("INSERT INTO events VALUES (:run_id, :seq, :kind, :body, :at, :prev_hash, :hash)")
-UPSERT = sa.text(
-    """INSERT INTO heads VALUES (:run_id, :seq, :phase, :question, :requester, :received_at, :updated_at,
+LOOK = """SELECT {now}, e.seq, e.hash, e.at, (SELECT token FROM leases l WHERE l.run_id = :run_id)
+    FROM (SELECT 1 AS one) x LEFT JOIN (SELECT seq, hash, at FROM events WHERE run_id = :run_id
+      ORDER BY seq DESC LIMIT 1) e ON 1 = 1"""
+INSERT = "INSERT INTO events VALUES (:run_id, :seq, :kind, :body, :at, :prev_hash, :hash)"
+UPSERT = """INSERT INTO heads VALUES (:run_id, :seq, :phase, :question, :requester, :received_at, :updated_at,
          :expires_at, :flow_run_id)
        ON CONFLICT (run_id) DO UPDATE SET seq = excluded.seq, phase = excluded.phase,
          updated_at = excluded.updated_at, expires_at = excluded.expires_at, flow_run_id = excluded.flow_run_id"""
-)
 
 
 class SqlLedger:
@@ -63,13 +65,14 @@ class SqlLedger:
         self._dialect = self._engine.dialect.name
         now = NOW[self._dialect]
         self._now = sa.text(f"SELECT {now}")
-        self._look = sa.text(
-            f"""SELECT {now}, e.seq, e.hash, e.at,
-                  (SELECT token FROM leases l WHERE l.run_id = :run_id)
-                FROM (SELECT 1 AS one) x LEFT JOIN (SELECT seq, hash, at FROM events WHERE run_id = :run_id
-                  ORDER BY seq DESC LIMIT 1) e ON 1 = 1"""  # noqa: S608 - the clock's expression is a constant
-        )
+        self._look = self._raw(LOOK).replace("{now}", now)
+        self._insert, self._upsert = self._raw(INSERT), self._raw(UPSERT)
+        self._errors = self._engine.dialect.dbapi
         self._create()
+
+    def _raw(self, statement: str) -> str:
+        """Return a statement for the driver itself: the append is the hot path of every step."""
+        return statement if self._dialect == "sqlite" else re.sub(r":(\w+)", r"%(\1)s", statement)
 
     def close(self) -> None:
         """Close all connections."""
@@ -89,9 +92,9 @@ class SqlLedger:
                 connection.execution_options(reads=reads)
                 with connection.begin():
                     yield connection
-        except IntegrityError:
-            raise
-        except SQLAlchemyError as error:
+        except (IntegrityError, self._errors.IntegrityError) as error:
+            raise _Taken from error
+        except (SQLAlchemyError, self._errors.Error) as error:
             raise _unavailable(error) from error
 
     def now(self) -> datetime:
@@ -111,16 +114,19 @@ class SqlLedger:
                     run_id=run_id, seq=seq, at=_time(row.at), event=event, hash=row.hash
                 )
                 state = accept(recorded)
-                c.execute(INSERT, _values(row))
-                c.execute(UPSERT, _head_values(state, row.at))
+                cursor = _cursor(c)
+                cursor.execute(self._insert, _values(row))
+                cursor.execute(self._upsert, _head_values(state, row.at))
             return recorded, state
-        except IntegrityError:
+        except _Taken:
             raise _moved(run_id, seq) from None
         except LedgerUnavailable:
             return self._find_own(run_id, seq, body, accept)
 
     def _place(self, c: sa.Connection, run_id: str, seq: int, kind: str, body: str, fence: int | None) -> Row:
-        now, head, last_hash, last_at, token = c.execute(self._look, {"run_id": run_id}).one()
+        cursor = _cursor(c)
+        cursor.execute(self._look, {"run_id": run_id})
+        now, head, last_hash, last_at, token = cursor.fetchone()
         if fence is not None and token != fence:
             raise Superseded(f"Another process runs {run_id} now (lease {token}, ours was {fence}).")
         if (head or 0) + 1 != seq:
@@ -163,7 +169,7 @@ class SqlLedger:
             f"SELECT * FROM heads WHERE {' AND '.join(where)} ORDER BY received_at DESC, run_id LIMIT :limit"  # noqa: S608 - only constant parts
         )
         expanding = {"phases": wanted, "ids": ids}
-        binds = [sa.bindparam(k, expanding=True) for k, v in expanding.items() if v]
+        binds: list[sa.BindParameter[Any]] = [sa.bindparam(k, expanding=True) for k, v in expanding.items() if v]
         values = {"limit": limit, "requester": requester, **expanding}
         used = {k: v for k, v in values.items() if v}
         with self._transaction(reads=True) as c:
@@ -212,6 +218,15 @@ class SqlLedger:
             return [Lease(r[0], r[1], r[2], _time(r[3])) for r in c.execute(query)]
 
 
+class _Taken(Exception):
+    """The place in the run is taken."""
+
+
+def _cursor(c: sa.Connection) -> Any:
+    """Return a cursor of the driver, inside the connection's transaction."""
+    return c.connection.cursor()
+
+
 def body_of(event: Event) -> str:
     """Return the text of an event as the ledger stores it: canonical JSON."""
     return canonical_json(event.model_dump(mode="json")).decode()
@@ -246,7 +261,7 @@ def _begin_immediate(connection: sa.Connection) -> None:
     connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
 
-def _unavailable(error: SQLAlchemyError) -> LedgerUnavailable:
+def _unavailable(error: Exception) -> LedgerUnavailable:
     cause = error.orig if isinstance(error, DBAPIError) else error
     text = str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__
     return LedgerUnavailable(
