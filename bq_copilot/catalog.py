@@ -172,10 +172,14 @@ class Catalog(BaseModel):
         return next((f for f in self.families if asked.startswith(f.prefix)), None)
 
     def members(self, pattern: str) -> tuple[Table, ...]:
-        """Return the listed tables that a `p.d.prefix*` pattern reads."""
-        asked = pattern.removesuffix("*")
+        """Return the listed tables that a `p.d.prefix*` pattern may read, the one that gives the schema included."""
         family = self.family(pattern)
-        return tuple(t for t in self.tables if family and t.id.startswith(asked) and family.holds(t.id))
+        asked = pattern.removesuffix("*")
+        return tuple(
+            t
+            for t in self.tables
+            if family and (t.id == family.schema_of or (t.id.startswith(asked) and family.holds(t.id)))
+        )
 
     @classmethod
     def from_document(cls, document: Document) -> Self:

@@ -160,6 +160,13 @@ class Approvals(BaseModel):
             raise ValueError(f"people: {', '.join(twice)} names two people.")
         return self
 
+    @model_validator(mode="after")
+    def _roles_filled(self) -> Self:
+        empty = sorted({t.role for t in self.tiers if t.role and not self.roles.get(t.role)})
+        if empty:
+            raise ValueError(f"roles: {', '.join(empty)} approves a tier and has no members.")
+        return self
+
     def tier_for(self, bytes_billed: int, datasets: Iterable[str]) -> Tier:
         """Return the tier to ask for; with no tier that applies, one person must approve."""
         names = tuple(datasets)

@@ -107,8 +107,36 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     ),
     "rule": ("Rule {rule_name} of the policy applies to {subject}. {text}", "Leave out {subject}."),
 }
+RULES: Mapping[str, str] = {
+    "P01": "one statement, and it is a read-only query",
+    "P02": "every relation is a listed table or view of an allowed dataset, by its full name",
+    "P03": "a view is allowed when all of its base tables are; its columns inherit their tags",
+    "P04": "a restricted column is not read anywhere, neither alone nor inside a row, struct or star",
+    "P05": "nothing leaves the engine and no model runs",
+    "P06": "no user-defined function, table function or procedure",
+    "P07": "known built-in functions only",
+    "P08": "no system variables",
+    "P09": "no metadata relations",
+    "P10": "wildcards only inside a listed family",
+    "P11": "no time travel and no table decorators",
+    "P12": "no recursion",
+    "P13": "generated series are bounded by literals",
+    "P14": "every join links its sides",
+    "P15": "no graphs",
+    "P16": "plain characters: ASCII names, nothing invisible",
+    "P17": "what does not parse or resolve, or is not understood by both engines, is refused",
+    "P18": "no legacy SQL",
+    "P19": "no hints and no privacy clauses",
+    "P20": "a bounded length",
+    "L6": "cost: partitions are filtered, bytes stay within the limits",
+}
 LIMIT = 160
 UNTRUSTED = re.compile(r"[^ -~]|`")
+
+
+def rule_text(rule: str) -> str:
+    """Return what a rule asks for, in words; rules of a policy file have their own message."""
+    return RULES.get(rule, "a rule of the policy file")
 
 
 def finding(

@@ -15,7 +15,7 @@ from bq_copilot.catalog import Catalog
 from bq_copilot.gate import costs, functions, grammar
 from bq_copilot.gate.advice import finding
 from bq_copilot.gate.lexer import LexicalFault, Token, meaningful, tokenize
-from bq_copilot.gate.pipes import plain_text
+from bq_copilot.gate.notation import plain_text
 from bq_copilot.gate.rendering import Unparsed, name_tables, parse, render, settle
 from bq_copilot.gate.resolve import Resolver
 from bq_copilot.gate.verdict import Finding, Ruling
@@ -33,12 +33,13 @@ class Analysis:
     findings: list[Finding] = field(default_factory=list[Finding])
     canonical: str = ""
     tables: frozenset[str] = frozenset()
-    leaves: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
+    leaves: dict[str, exp.Expr | None] = field(default_factory=dict[str, "exp.Expr | None"])
     flowing: frozenset[str] = frozenset()
     output: tuple[str, ...] = ()
     functions: frozenset[str] = frozenset()
     parameters: tuple[str, ...] = ()
     time_dependent: bool = False
+    rewritten: bool = False
 
     @property
     def refused(self) -> bool:
@@ -53,14 +54,17 @@ class Analysis:
             self.findings.append(found)
 
 
-def analyse(sql: str, catalog: Catalog, policy: Policy, views: Views) -> Analysis:
-    """Return what the layers find in a text; it never raises for a bad text."""
+def analyse(sql: str, catalog: Catalog, policy: Policy, views: Views, *, comments: bool = True) -> Analysis:
+    """Return what the layers find in a text, with or without comments allowed; it never raises for a bad text."""
     seen = Analysis()
     if len(sql) > policy.limits.characters:
         seen.deny("P20", "length", limit=str(policy.limits.characters))
         return seen
     try:
-        _look(seen, sql, catalog, policy, views)
+        tokens = tokenize(sql)
+        if not comments and len(meaningful(tokens)) != len(tokens):
+            seen.deny("P17", "engines", reason="the canonical text holds a comment")
+        _look(seen, sql, meaningful(tokens), catalog, policy, views)
     except LexicalFault as fault:
         seen.findings.append(_lexical(fault))
     except Unparsed as fault:
@@ -72,8 +76,9 @@ def analyse(sql: str, catalog: Catalog, policy: Policy, views: Views) -> Analysi
     return seen
 
 
-def _look(seen: Analysis, sql: str, catalog: Catalog, policy: Policy, views: Views) -> None:
-    tokens = meaningful(tokenize(sql))
+def _look(  # noqa: PLR0913  # every input of the analysis, none of them hidden in an object
+    seen: Analysis, sql: str, tokens: list[Token], catalog: Catalog, policy: Policy, views: Views
+) -> None:
     shape = grammar.shape_fault(tokens)
     if shape is not None:
         rule, key, reason, token = shape
@@ -81,7 +86,9 @@ def _look(seen: Analysis, sql: str, catalog: Catalog, policy: Policy, views: Vie
     _check_calls(seen, tokens, policy)
     if shape is not None and shape[0] in ("P01", "P15"):
         return
-    tree = parse(plain_text(sql))
+    plain = plain_text(sql)
+    seen.rewritten = plain != sql
+    tree = parse(plain)
     if not isinstance(tree, grammar.ROOTS):
         seen.deny("P01", "statement", reason="this is not a query")
         return
@@ -94,7 +101,7 @@ def _look(seen: Analysis, sql: str, catalog: Catalog, policy: Policy, views: Vie
     trace = resolver.trace
     seen.findings += [f for f in trace.findings if f not in seen.findings]
     seen.tables = frozenset(trace.tables)
-    seen.leaves = trace.places()
+    seen.leaves = dict(sorted(trace.leaves.items()))
     seen.flowing = frozenset[str]().union(*(value.leaves for _, value in result.columns))
     seen.output = tuple(name for name, _ in result.columns)
     seen.parameters = _parameters(tree)

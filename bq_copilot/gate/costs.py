@@ -26,16 +26,20 @@ UNIT_SECONDS = {
     "DAY": 86400.0,
 }
 GENERATORS = (exp.GenerateSeries, exp.GenerateDateArray, exp.GenerateTimestampArray, exp.Repeat, exp.Pad)
-LINKS = (exp.EQ, exp.NullSafeEQ, exp.GT, exp.GTE, exp.LT, exp.LTE)
+LINKING_CALLS = frozenset(
+    "RANGE_CONTAINS RANGE_OVERLAPS STARTS_WITH ENDS_WITH CONTAINS_SUBSTR REGEXP_CONTAINS REGEXP_LIKE".split()
+)
 NESTED = (exp.Subquery, exp.Select, exp.SetOperation)
 
 
 def check_generators(trace: Trace, tree: exp.Expr, limit: int) -> None:
     """Refuse each generator whose size is not bounded by literals."""
-    for node in tree.find_all(*GENERATORS):
+    for node in tree.find_all(*GENERATORS, exp.Anonymous):
+        if isinstance(node, exp.Anonymous) and node.name.upper() != "GENERATE_RANGE_ARRAY":
+            continue
         size = _generated(node)
         if size is None or size > limit:
-            trace.refuse("P13", "generator", node, node.sql_name(), limit=str(limit))
+            trace.refuse("P13", "generator", node, node.sql_name().replace("ANONYMOUS", "GENERATE_RANGE_ARRAY"), limit=str(limit))
 
 
 def elements_of(node: exp.Expr) -> int:
@@ -57,8 +61,23 @@ def _generated(node: exp.Expr) -> int | None:
             return _whole(_number(node.args.get("times")))
         case exp.Pad():
             return _whole(_number(node.args.get("expression")))
+        case exp.Anonymous() if len(node.expressions) > 1:
+            return _ranges(node.expressions[0], node.expressions[1])
         case _:
             return None
+
+
+def _ranges(span: exp.Expr, step: exp.Expr) -> int | None:
+    """A literal range is counted; one from a column is fine by days or longer steps, as for date arrays."""
+    unit, count = _interval(step)
+    bounds = span.expressions if isinstance(span, exp.Anonymous) and span.name.upper() == "RANGE" else []
+    low, high = (_instant(bounds[0]), _instant(bounds[1])) if len(bounds) == 2 else (None, None)
+    seconds = UNIT_SECONDS.get(unit) or UNIT_DAYS.get(unit, 0) * 86400.0
+    if not seconds or not count:
+        return None
+    if low is not None and high is not None:
+        return _series(0, (high - low) / timedelta(seconds=1), count * seconds)
+    return 1 if unit in UNIT_DAYS else None
 
 
 def _series(start: float | None, end: float | None, step: float | None) -> int | None:
@@ -159,6 +178,14 @@ def size_of(node: exp.Select, scope: Scope) -> Size:
     return min(size, limit_size(node))
 
 
+def elements_in(scope: Scope, size: Size) -> int:
+    """Return how many generated rows a SELECT over this scope may put out."""
+    product = 1
+    for relation in scope.relations:
+        product *= relation.elements
+    return 1 if size is Size.ONE else product
+
+
 def limit_size(node: exp.Expr) -> Size:
     """Return the bound that a literal LIMIT gives."""
     limit = node.args.get("limit")
@@ -182,10 +209,7 @@ def _aggregates(item: exp.Expr) -> bool:
 
 def check_joins(trace: Trace, node: exp.Select, scope: Scope, limit: int) -> None:
     """Refuse (or ask about) relations that no condition links to the others, and multiplied generators."""
-    product = 1
-    for relation in scope.relations:
-        product *= relation.elements
-    if product > limit:
+    if elements_in(scope, Size.SMALL) > limit:
         trace.refuse("P13", "generator", node, "the product of generated series", limit=str(limit))
     rows = [r for r in scope.relations if r.size >= Size.GROUPED]
     if len(rows) < 2:
@@ -195,9 +219,7 @@ def check_joins(trace: Trace, node: exp.Select, scope: Scope, limit: int) -> Non
     for relation in rows[1:]:
         if groups[id(relation)] == home:
             continue
-        big = relation.size is Size.BIG and any(
-            r.size is Size.BIG and groups[id(r)] != groups[id(relation)] for r in rows
-        )
+        big = any(Size.BIG in (r.size, relation.size) for r in rows if groups[id(r)] != groups[id(relation)])
         record = trace.refuse if big else trace.ask
         record("P14", "unlinked" if big else "unlinked_ask", node, relation.alias or "a subquery")
 
@@ -259,10 +281,15 @@ def _condition(node: exp.Expr, scope: Scope, *, equality: bool) -> list[tuple[Re
             return _across(owners(node.this, scope), owners(node.expression, scope))
         case exp.GT() | exp.GTE() | exp.LT() | exp.LTE() if not equality:
             return _across(owners(node.this, scope), owners(node.expression, scope))
-        case exp.Func():
-            return _across(*_arguments(node, scope)) if not isinstance(node, exp.Exists) else []
+        case exp.Func() if _links_by_name(node):
+            return _across(*_arguments(node, scope))
         case _:
             return []
+
+
+def _links_by_name(node: exp.Func) -> bool:
+    name = (node.name if isinstance(node, exp.Anonymous) else node.sql_name()).upper()
+    return name in LINKING_CALLS or name.startswith("ST_")
 
 
 def _arguments(node: exp.Expr, scope: Scope) -> tuple[list[Relation], list[Relation]]:

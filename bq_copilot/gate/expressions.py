@@ -187,7 +187,9 @@ def _path(resolver: Resolver, node: exp.Expr, scope: Scope) -> Value:
         return _named(resolver, node, scope, written)
     if isinstance(here, exp.Identifier):
         return _named(resolver, node, scope, [here.name, *parts])
-    base = value_of(resolver, here, scope)
+    base = unknown() if isinstance(here, exp.Literal) else value_of(resolver, here, scope)
+    if base.place is None:
+        base = resolver.trace.consume(base, node)
     return _below(resolver, node, base, parts, ".".join(parts))
 
 

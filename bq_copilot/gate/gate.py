@@ -8,6 +8,7 @@ one engine alone, and what it rules on is the canonical text, which was analysed
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import sqlglot
 
@@ -16,7 +17,8 @@ from bq_copilot.catalog import Catalog
 from bq_copilot.gate import functions, grammar
 from bq_copilot.gate.advice import finding
 from bq_copilot.gate.analysis import Analysis, analyse
-from bq_copilot.gate.port import EngineMissing, EngineRefusal, SecondEngine, disagreement
+from bq_copilot.gate.port import EngineMissing, EngineRefusal, SecondEngine, SecondReading, disagreement
+from bq_copilot.gate.trace import where
 from bq_copilot.gate.verdict import Facts, Finding, Parameter, Ruling, Verdict, ruling_of
 from bq_copilot.gate.views import Views
 from bq_copilot.policy import Effect, Policy
@@ -40,7 +42,7 @@ class Gate:
         if ruling_of(findings) is not Ruling.DENY:
             findings += self._same_again(first)
         if ruling_of(findings) is not Ruling.DENY:
-            name, more = self._second(first)
+            name, more = self._second(sql, first, parameters)
             engines, findings = (*engines, *name), [*findings, *more]
         facts = self._facts(first)
         findings += self._rule_findings(facts)
@@ -64,7 +66,7 @@ class Gate:
 
     def _same_again(self, first: Analysis) -> list[Finding]:
         """Analyse the canonical text from its bytes: it must be its own canonical form and read the same."""
-        again = analyse(first.canonical, self.catalog, self.policy, self._views)
+        again = analyse(first.canonical, self.catalog, self.policy, self._views, comments=False)
         refusals = [f for f in again.findings if f.severity is Ruling.DENY]
         if refusals:
             return refusals
@@ -73,26 +75,25 @@ class Gate:
             return []
         return [_deny("P17", "engines", "the text does not keep its meaning when it is written again")]
 
-    def _second(self, first: Analysis) -> tuple[tuple[str, ...], list[Finding]]:
+    def _second(
+        self, sql: str, first: Analysis, parameters: tuple[Parameter, ...]
+    ) -> tuple[tuple[str, ...], list[Finding]]:
         tried: list[str] = []
         for engine in self._engines:
             try:
-                reading = engine.read(first.canonical, self.catalog)
+                engine.accept(sql)
+                reading = engine.read(first.canonical, self.catalog, _types(first, parameters))
+                original = engine.read(sql, self.catalog, _types(first, parameters)) if first.rewritten else reading
             except EngineMissing as missing:
                 tried.append(f"{engine.name} missing ({missing})")
                 continue
             except EngineRefusal as refusal:
                 return (*tried, engine.name), [_deny("P17", "engines", str(refusal))]
-            reason = disagreement(reading, *self._as_families(first))
+            leaves = frozenset(first.leaves)
+            loosely = SecondReading(original.tables, original.surely)
+            reason = disagreement(reading, first.tables, leaves) or disagreement(loosely, first.tables, leaves)
             return (*tried, engine.name), [] if reason is None else [_deny("P17", "engines", reason)]
         return tuple(tried), [_deny("P17", "unavailable", "no second engine is available")]
-
-    def _as_families(self, seen: Analysis) -> tuple[frozenset[str], frozenset[str]]:
-        """Return tables and leaves with each wildcard name written as its family's, as second engines do."""
-        names = {n: f.pattern for n in seen.tables if "*" in n and (f := self.catalog.family(n)) is not None}
-        tables = frozenset(names.get(name, name) for name in seen.tables)
-        leaves = (_split(leaf) for leaf in seen.leaves)
-        return tables, frozenset(f"{names.get(name, name)}.{path}" for name, path in leaves)
 
     def _tags(self, leaf: str) -> frozenset[str]:
         """Return the policy's tags of a leaf; a view's leaf inherits from the leaves behind it."""
@@ -105,17 +106,15 @@ class Gate:
         return self._views.below(leaf, table) if table is not None and table.view_sql else frozenset()
 
     def _stored_tags(self, name: str, path: str) -> frozenset[str]:
-        members = [self.catalog.table(name)]
-        if "*" in name:
-            family = self.catalog.family(name)
-            members = [*self.catalog.members(name), self.catalog.table(family.schema_of) if family else None]
+        members = [self.catalog.table(name)] if "*" not in name else list(self.catalog.members(name))
         raw = [t for table in members if table for leaf in table.leaves if leaf.path == path for t in leaf.tags]
         return self.policy.meaning(raw)
 
     def _tag_findings(self, seen: Analysis) -> list[Finding]:
         found: list[Finding] = []
-        for leaf, (line, column) in seen.leaves.items():
+        for leaf, node in seen.leaves.items():
             tags = self._tags(leaf)
+            line, column = where(node) if tags else (0, 0)
             denied, asked = tags & set(self.policy.denied_tags), tags & set(self.policy.asked_tags)
             if denied:
                 words = {"tags": ", ".join(sorted(denied))}
@@ -160,6 +159,19 @@ class Gate:
         return "allow" if granted else self.policy.default
 
 
+def refusal(catalog: Catalog, policy: Policy, reason: str) -> Verdict:
+    """Return the verdict on a statement whose analysis did not end."""
+    return Verdict(
+        ruling=Ruling.DENY,
+        policy_fingerprint=policy.fingerprint,
+        gate_fingerprint=gate_fingerprint(),
+        schema_fingerprint=catalog.fingerprint,
+        engines=(f"sqlglot {sqlglot.__version__}",),
+        findings=(_deny("P17", "unavailable", reason),),
+    )
+
+
+@cache
 def gate_fingerprint() -> str:
     """Return the digest over what this gate's code contributes to a verdict."""
     lists = [sorted(functions.PLAIN), sorted(functions.PREFIXED), sorted(grammar.STRUCTURE)]
@@ -185,6 +197,11 @@ def _parameter_findings(seen: Analysis, parameters: tuple[Parameter, ...]) -> li
     wanted = missing or (["?"] if short else [])
     words = {"reason": "no value is given for it"}
     return [finding("P17", "unresolved", Ruling.DENY, 0, 0, name, words) for name in wanted]
+
+
+def _types(seen: Analysis, parameters: tuple[Parameter, ...]) -> dict[str, str]:
+    """Return the declared type of each named parameter that the statement uses."""
+    return {p.name: p.type for p in parameters if f"@{p.name}" in seen.parameters}
 
 
 def _deny(rule: str, key: str, reason: str) -> Finding:

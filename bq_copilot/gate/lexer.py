@@ -66,7 +66,7 @@ SHAPES = re.compile(
       | (?P<name>`[^`\r\n]*`)
       | (?P<number>(?:0[xX][0-9a-fA-F]+|(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)(?![A-Za-z_0-9]))
       | (?P<word>[A-Za-z_][A-Za-z_0-9]*)
-      | (?P<parameter>@[A-Za-z_][A-Za-z_0-9]*|\?)
+      | (?P<parameter>@[A-Za-z_][A-Za-z_0-9]*|@`[A-Za-z_][A-Za-z_0-9]*`|\?)
       | (?P<sign>\|>|\|\||=>|<<|>>|<=|>=|<>|!=|[-+*/%=<>|&^~.,;()\[\]])""",
     re.VERBOSE | re.DOTALL,
 )

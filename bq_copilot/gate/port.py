@@ -7,6 +7,7 @@ the text named it: what L3 read must lie between what is surely read and what ma
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -38,8 +39,12 @@ class SecondEngine(Protocol):
         """Name and version, as verdicts show it."""
         ...
 
-    def read(self, sql: str, catalog: Catalog) -> SecondReading:
-        """Return what the text reads; raises `EngineRefusal` or `EngineMissing`."""
+    def accept(self, sql: str) -> None:
+        """Parse the text as it came in; raises `EngineRefusal` or `EngineMissing`."""
+        ...
+
+    def read(self, sql: str, catalog: Catalog, parameters: Mapping[str, str]) -> SecondReading:
+        """Return what the text reads, given parameter types; raises `EngineRefusal` or `EngineMissing`."""
         ...
 
 

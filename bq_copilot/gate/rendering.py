@@ -13,6 +13,9 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 DIALECT = "bigquery"
+GENERATOR = sqlglot.Dialect.get_or_raise(DIALECT).generator(
+    comments=False, pretty=True, unsupported_level=sqlglot.ErrorLevel.RAISE
+)
 
 
 class Unparsed(ValueError):
@@ -35,9 +38,9 @@ def parse(sql: str) -> exp.Expr:
 
 
 def render(tree: exp.Expr) -> str:
-    """Return the text of a tree, without comments; raises `Unparsed` when it cannot be written."""
+    """Return the text of a tree, without comments, and use the tree up; raises `Unparsed`."""
     try:
-        return tree.sql(dialect=DIALECT, comments=False, pretty=True, unsupported_level=sqlglot.ErrorLevel.RAISE)
+        return GENERATOR.generate(tree, copy=False)
     except (SqlglotError, RecursionError, ValueError, TypeError, AttributeError) as error:
         raise Unparsed("it cannot be written back as a query") from error
 

@@ -132,7 +132,8 @@ class Resolver:
     def _is_pipe_step(node: exp.Select) -> bool:
         """A star that the pipe rewriter wrote only passes columns on; what a later step uses counts as read."""
         holder = node.parent
-        return isinstance(holder, exp.CTE) and PIPE_STEP.fullmatch(holder.alias) is not None
+        named = isinstance(holder, exp.CTE) and PIPE_STEP.fullmatch(holder.alias) is not None
+        return named and not node.args.get("distinct")
 
     def _with_aliases(self, node: exp.Select, scope: Scope, columns: list[tuple[str, Value]]) -> Scope:
         """GROUP BY and later clauses see select aliases before columns."""
@@ -147,7 +148,8 @@ class Resolver:
                 read_all(self, clause, scope)
 
     def _result(self, node: exp.Select, columns: list[tuple[str, Value]], scope: Scope) -> Relation:
-        result = Relation("", columns, size=costs.size_of(node, scope))
+        size = costs.size_of(node, scope)
+        result = Relation("", columns, size=size, elements=costs.elements_in(scope, size))
         kind = str(node.args.get("kind") or "").upper()
         if kind == "STRUCT":
             result.row = struct_of(columns)
@@ -170,7 +172,8 @@ class Resolver:
         else:
             pairs = zip(left.columns, sides[0], sides[1], strict=True)
             columns = [(name, combined((a, b))) for (name, _), a, b in pairs]
-        result = Relation("", columns, size=max(left.size, right.size, Size.SMALL))
+        size = max(left.size, right.size, Size.SMALL)
+        result = Relation("", columns, size=size, elements=left.elements + right.elements)
         if left.row is not None:
             result.row = combined((left.row, right.whole()))
         self._tail(node, Scope(relations=[result]))

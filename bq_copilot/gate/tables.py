@@ -79,7 +79,7 @@ def _wildcard(resolver: Resolver, node: exp.Table, name: str, alias: str) -> Rel
         allowed = ", ".join(f.pattern for f in resolver.catalog.families) or "none"
         resolver.trace.refuse("P10", "wildcard", node, name, allowed=allowed)
         return Relation(alias, [], row=unknown())
-    resolver.trace.tables.add(name)
-    columns = [(c.name, stored(name, c)) for c in schema.columns]
+    resolver.trace.tables.add(family.pattern)
+    columns = [(c.name, stored(family.pattern, c)) for c in schema.columns]
     pseudo = {"_table_suffix": scalar()}
-    return Relation(alias, columns, pseudo=pseudo, size=Size.BIG, source=name, is_stored=True)
+    return Relation(alias, columns, pseudo=pseudo, size=Size.BIG, source=family.schema_of, is_stored=True)

@@ -31,10 +31,6 @@ class Trace:
             self.leaves.setdefault(leaf, node)
         return derived(value)
 
-    def places(self) -> dict[str, tuple[int, int]]:
-        """Return for each leaf that is read where it is read first."""
-        return {leaf: where(node) for leaf, node in sorted(self.leaves.items())}
-
     def refuse(self, rule: str, key: str, node: exp.Expr | None, subject: str = "", **words: str) -> None:
         """Record a denial at a node of the tree."""
         self._add(rule, key, Ruling.DENY, node, subject, words)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from bq_copilot.catalog import Catalog, Table
-from bq_copilot.gate.pipes import plain_text
 from bq_copilot.gate.lexer import LexicalFault
+from bq_copilot.gate.notation import plain_text
 from bq_copilot.gate.rendering import Unparsed, parse
 from bq_copilot.gate.resolve import Resolver
 from bq_copilot.gate.values import Value

@@ -48,13 +48,18 @@ class Value(BaseModel):
 
 
 class Safe(Line):
-    """A statement that must not be denied, its tables and, where they are certain, the leaves it reads."""
+    """A statement that must not be denied, its tables and, where they are certain, the leaves it reads.
+
+    `analyzer_lacks` names a function that BigQuery has and Google's open-source analyzer has not: the
+    statement is then labelled by hand.
+    """
 
     topic: str
     sql: str
     params: dict[str, Value] | tuple[Value, ...] = ()
     tables: tuple[str, ...]
     columns: tuple[str, ...] | None = None
+    analyzer_lacks: str | None = None
 
     def parameters(self) -> list[tuple[str, Value]]:
         """Name and value; a positional parameter has an empty name."""

@@ -72,7 +72,7 @@ class Walk:
 
     def table_scan(self, node: Any) -> None:
         """Bind the columns of a table scan to their places in the catalog."""
-        name = node.table.name or node.table.full_name
+        name = node.table.full_name or node.table.name
         self.tables.add(name)
         family = self._catalog.family(name) if "*" in name else None
         table = self._catalog.table(family.schema_of if family else name)
@@ -99,8 +99,14 @@ class Walk:
         self._below(node, ("parent", "input_scan", "array_expr_list"))
 
     def project_scan(self, node: Any) -> None:
-        """Expressions are read; plain columns of the list are only passed on."""
-        self._below(node)
+        """Expressions are read; plain columns and paths of the list are only passed on."""
+        self._below(node, ("expr_list",))
+        for computed in node.expr_list:
+            place = self._place(computed.expr)
+            if place is None:
+                self.visit(computed)
+            else:
+                self._origins[computed.column.column_id] = place
         for column in node.parent.column_list:
             self.passed |= self._leaves(column.column_id)
 

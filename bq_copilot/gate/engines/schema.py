@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from zetasql.wasi._pb2.zetasql.proto import simple_catalog_pb2
+from zetasql.wasi._pb2.zetasql.public import function_pb2 as function_enums_pb2
 from zetasql.wasi._pb2.zetasql.public import type_pb2
 
 from bq_copilot.catalog import Catalog, Column, Table
@@ -35,17 +36,56 @@ def translated(catalog: Catalog, language: Any) -> Any:
     """Return the analyzer's catalog message."""
     message: Any = simple_catalog_pb2.SimpleCatalogProto(name="gate")
     message.builtin_function_options.language_options.CopyFrom(language)
+    _add_functions(message)
+    projects = _Folders(message)
     for table in catalog.tables:
-        _add(message, table.id, table)
+        project, dataset, name = table.id.split(".", 2)
+        _add(message, table.id, table.id, table)
+        _add(projects.inside(project, dataset), name, table.id, table)
+        if project == catalog.default_project:
+            _add(projects.inside(dataset), name, table.id, table)
     for family in catalog.families:
         schema = catalog.table(family.schema_of)
         if schema is not None:
-            _add(message, family.pattern, schema, suffix=True)
+            _add(message, family.pattern, family.pattern, schema, suffix=True)
     return message
 
 
-def _add(message: Any, name: str, table: Table, *, suffix: bool = False) -> None:
-    entry: Any = message.table.add(name=name, serialization_id=len(message.table) + 1)
+def _add_functions(message: Any) -> None:
+    """Declare the few functions that BigQuery has and the analyzer's own list lacks."""
+    any_1, any_2 = (function_enums_pb2.SignatureArgumentKind.Value(f"ARG_TYPE_ANY_{n}") for n in (1, 2))
+    fixed = function_enums_pb2.SignatureArgumentKind.Value("ARG_TYPE_FIXED")
+    modes = function_enums_pb2.FunctionEnums.Mode
+    for name in ("CONTAINS_SUBSTR", "SEARCH"):
+        made: Any = message.custom_function.add(name_path=[name], group="bigquery", mode=modes.Value("SCALAR"))
+        signature: Any = made.signature.add()
+        signature.argument.add(kind=any_1, num_occurrences=1)
+        signature.argument.add(kind=fixed, num_occurrences=1).type.CopyFrom(_simple("STRING"))
+        signature.return_type.kind = fixed
+        signature.return_type.type.CopyFrom(_simple("BOOL"))
+    for name in ("MAX_BY", "MIN_BY"):
+        made = message.custom_function.add(name_path=[name], group="bigquery", mode=modes.Value("AGGREGATE"))
+        signature = made.signature.add()
+        signature.argument.add(kind=any_1, num_occurrences=1)
+        signature.argument.add(kind=any_2, num_occurrences=1)
+        signature.return_type.kind = any_1
+
+
+class _Folders:
+    """Catalogs inside catalogs, so that `p.d.t` resolves as three names as well as one."""
+
+    def __init__(self, root: Any) -> None:
+        self._known: dict[tuple[str, ...], Any] = {(): root}
+
+    def inside(self, *path: str) -> Any:
+        """Return the catalog at a path, made when it is not there."""
+        if path not in self._known:
+            self._known[path] = self.inside(*path[:-1]).catalog.add(name=path[-1])
+        return self._known[path]
+
+
+def _add(message: Any, name: str, full_name: str, table: Table, *, suffix: bool = False) -> None:
+    entry: Any = message.table.add(name=name, full_name=full_name)
     for column in table.columns:
         added: Any = entry.column.add(name=column.name)
         added.type.CopyFrom(_type(column))
@@ -70,6 +110,14 @@ def _type(column: Column, *, inside: bool = False) -> Any:
         span.range_type.element_type.CopyFrom(_simple(column.type[6:-1]))
         return span
     return _simple(column.type)
+
+
+def declared(kind: str) -> Any:
+    """Return the type message of a parameter's type name (`INT64`, `ARRAY<STRING>`)."""
+    name = kind.upper().replace(" ", "")
+    if name.startswith("ARRAY<") and name.endswith(">"):
+        return _type(Column(name="parameter", type=name[6:-1], mode="REPEATED"))
+    return _simple(name if name.split("(")[0] in KINDS else "STRING")
 
 
 def _simple(name: str) -> Any:

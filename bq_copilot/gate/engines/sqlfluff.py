@@ -6,6 +6,7 @@ and is used only where the analyzer cannot be loaded.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
@@ -24,7 +25,10 @@ class SqlfluffEngine:
         """Name and version."""
         return f"sqlfluff {version('sqlfluff')} (tables only)"
 
-    def read(self, sql: str, catalog: Catalog) -> SecondReading:
+    def accept(self, sql: str) -> None:
+        """Do nothing: the canonical text is parsed in `read`, and one slow parse is enough here."""
+
+    def read(self, sql: str, catalog: Catalog, parameters: Mapping[str, str]) -> SecondReading:
         """Return the stored tables that the text names; raises `EngineRefusal` or `EngineMissing`."""
         tree = self._parsed(sql).tree
         if tree is None or any(True for _ in tree.recursive_crawl("unparsable")):
