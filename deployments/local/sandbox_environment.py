@@ -85,5 +85,7 @@ def _uv() -> str:
     beside = Path(sys.executable).with_name("uv")
     found = str(beside) if beside.exists() else shutil.which("uv")
     if found is None:
-        raise SandboxEnvironmentError("uv was not found beside this interpreter nor on PATH; it comes with the main project")
+        raise SandboxEnvironmentError(
+            "uv was not found beside this interpreter nor on PATH; it comes with the main project"
+        )
     return found

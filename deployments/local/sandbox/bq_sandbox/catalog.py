@@ -123,9 +123,7 @@ class Catalog:
         with self._warehouse.reading() as cursor, self._warehouse.transaction(cursor):
             cursor.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(schema_of(dataset))}")
             cursor.execute(f"DELETE FROM {REGISTRY_SCHEMA}.datasets WHERE dataset = ?", [dataset])
-            cursor.execute(
-                f"INSERT INTO {REGISTRY_SCHEMA}.datasets VALUES (?, ?)", [dataset, json.dumps(resource)]
-            )
+            cursor.execute(f"INSERT INTO {REGISTRY_SCHEMA}.datasets VALUES (?, ?)", [dataset, json.dumps(resource)])
         self._datasets[dataset] = resource
 
     def delete_dataset(self, dataset: str, *, contents: bool) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -18,13 +18,11 @@ from bq_sandbox.fields import Field, is_repeated, type_of
 
 Convert = Callable[[Any], Any]
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
-def wire_rows(
-    rows: Iterable[dict[str, Any]], fields: list[Field], *, int64_timestamps: bool
-) -> list[dict[str, Any]]:
+def wire_rows(rows: Iterable[dict[str, Any]], fields: list[Field], *, int64_timestamps: bool) -> list[dict[str, Any]]:
     """A page of rows in BigQuery's form."""
     convert = _record(fields, int64_timestamps)
     return [convert(row) for row in rows]

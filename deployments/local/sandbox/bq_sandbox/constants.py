@@ -7,7 +7,7 @@ over those. Anything else answers None, and a predicate on None prunes nothing, 
 from __future__ import annotations
 
 import calendar
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta
 
 from sqlglot import exp
 
@@ -24,9 +24,9 @@ def moment(node: exp.Expression | None) -> Moment | None:
         case exp.Literal(is_string=True):
             return _parse(node.name)
         case exp.CurrentDate():
-            return datetime.now(timezone.utc).date()
+            return datetime.now(UTC).date()
         case exp.CurrentTimestamp() | exp.CurrentDatetime():
-            return datetime.now(timezone.utc).replace(tzinfo=None)
+            return datetime.now(UTC).replace(tzinfo=None)
         case exp.DateAdd() | exp.TimestampAdd() | exp.DatetimeAdd():
             return _shift(node, 1)
         case exp.DateSub() | exp.TimestampSub() | exp.DatetimeSub():
@@ -47,7 +47,7 @@ def _parse(text: str) -> Moment | None:
         parsed = datetime.fromisoformat(text.replace(" UTC", "+00:00"))
     except ValueError:
         return None
-    return parsed.astimezone(timezone.utc).replace(tzinfo=None) if parsed.tzinfo else parsed
+    return parsed.astimezone(UTC).replace(tzinfo=None) if parsed.tzinfo else parsed
 
 
 def _as_kind(value: Moment | None, node: exp.Expression) -> Moment | None:

@@ -8,8 +8,9 @@ one tree shape into another before the translator runs; none looks at text.
 from __future__ import annotations
 
 from sqlglot import exp
+from sqlglot.errors import SqlglotError
 
-from bq_sandbox.engine_import import Caller, SQLTranslator
+from bq_sandbox.engine_import import Caller, DomainError, SQLTranslator
 from bq_sandbox.names import PROJECT, schema_of
 from bq_sandbox.pivoting import rename_pivots
 from bq_sandbox.refusals import invalid_query
@@ -22,6 +23,13 @@ _TRANSLATOR = SQLTranslator()
 
 def to_duckdb(tree: exp.Expression, *, user: str) -> str:
     """DuckDB SQL of a bound statement (three-part names, literals for parameters)."""
+    try:
+        return _translated(tree, user)
+    except (SqlglotError, DomainError, KeyError, ValueError, TypeError, AttributeError) as error:
+        raise invalid_query(f"The sandbox cannot translate the statement: {error}".splitlines()[0]) from error
+
+
+def _translated(tree: exp.Expression, user: str) -> str:
     corrected = correct(tree.copy())
     for node in corrected.find_all(exp.Table):
         if node.catalog == PROJECT and node.db:
@@ -39,6 +47,8 @@ def correct(tree: exp.Expression) -> exp.Expression:
     name_columns(tree)
     rename_pivots(tree)
     spread_struct_arrays(tree)
+    for node in list(tree.find_all(exp.Cast)):
+        _name_members_by_type(node)
     for node in list(tree.find_all(exp.Struct)):
         _name_members(node)
     for node in list(tree.find_all(exp.DateTrunc, exp.DatetimeTrunc, exp.TimestampTrunc)):
@@ -47,6 +57,9 @@ def correct(tree: exp.Expression) -> exp.Expression:
         _count_weeks(node)
     for node in list(tree.find_all(exp.Cast)):
         _widen_numeric(node)
+        _round_to_int64(node)
+    for node in list(tree.find_all(exp.DateDiff)):
+        _count_week_starts(node)
     for node in list(tree.find_all(exp.TimeToStr)):
         _format_quarter(node)
     for node in list(tree.find_all(exp.IgnoreNulls)):
@@ -88,6 +101,15 @@ def _name_members(struct: exp.Struct) -> None:
         if not positional:
             name = exp.to_identifier(named or f"_field_{number}")
             member.replace(exp.PropertyEQ(this=name, expression=member.copy()))
+
+
+def _name_members_by_type(node: exp.Cast) -> None:
+    """STRUCT<a INT64>(1) names its member a; the tree has it as a cast of a nameless struct."""
+    if not isinstance(node.this, exp.Struct) or node.to.this is not exp.DataType.Type.STRUCT:
+        return
+    for kind, member in zip(node.to.expressions, list(node.this.expressions), strict=False):
+        if isinstance(kind, exp.ColumnDef) and not isinstance(member, exp.PropertyEQ):
+            member.replace(exp.PropertyEQ(this=kind.this.copy(), expression=member.copy()))
 
 
 def _format_quarter(node: exp.TimeToStr) -> None:
@@ -149,14 +171,41 @@ def _count_weeks(node: exp.Extract) -> None:
         node.replace(exp.Anonymous(this="bqs_week", expressions=[node.expression.copy(), day]))
 
 
+def _count_week_starts(node: exp.DateDiff) -> None:
+    """DATE_DIFF in weeks counts the week starts between two dates."""
+    unit = _unit(node.args.get("unit"))
+    if not unit.startswith("WEEK"):
+        return
+    ends = [
+        exp.Anonymous(this=f"bqs_trunc_{unit.lower()}", expressions=[_as_date(end)])
+        for end in (node.this, node.expression)
+    ]
+    days = exp.DateDiff(this=ends[0], expression=ends[1], unit=exp.Var(this="DAY"))
+    node.replace(exp.IntDiv(this=days, expression=exp.Literal.number(7)))
+
+
+def _as_date(node: exp.Expression) -> exp.Expression:
+    return exp.cast(node.copy(), "DATE", dialect="bigquery")
+
+
+def _round_to_int64(node: exp.Cast) -> None:
+    """CAST(2.5 AS INT64) is 3: halves go away from zero, where DuckDB goes to the even number."""
+    known = isinstance(node.this, exp.Null) or (isinstance(node.this, exp.Literal) and node.this.is_string)
+    if node.to.this is exp.DataType.Type.BIGINT and not known:
+        name = "bqs_int64_or_null" if isinstance(node, exp.TryCast) else "bqs_int64"
+        node.replace(exp.Anonymous(this=name, expressions=[node.this.copy()]))
+
+
 def _widen_numeric(node: exp.Cast) -> None:
-    """NUMERIC without parameters is NUMERIC(38, 9), where DuckDB's DECIMAL would be (18, 3)."""
-    for kind in node.to.find_all(exp.DataType):
-        if kind.this is exp.DataType.Type.DECIMAL and not kind.expressions:
-            kind.set("expressions", [_parameter(38), _parameter(9)])
-        if kind.this is exp.DataType.Type.BIGDECIMAL and not kind.expressions:
-            kind.set("expressions", [_parameter(38), _parameter(18)])
-
-
-def _parameter(number: int) -> exp.DataTypeParam:
-    return exp.DataTypeParam(this=exp.Literal.number(number))
+    """NUMERIC is DECIMAL(38, 9), where the translator's DECIMAL is (18, 3) and loses digits."""
+    macros = {exp.DataType.Type.DECIMAL: "bqs_numeric", exp.DataType.Type.BIGDECIMAL: "bqs_bignumeric"}
+    macro = macros.get(node.to.this)
+    if macro is None:
+        return
+    name = f"{macro}_or_null" if isinstance(node, exp.TryCast) else macro
+    wide: exp.Expression = exp.Anonymous(this=name, expressions=[node.this.copy()])
+    sizes = node.to.expressions
+    if sizes:
+        scale = sizes[1].this.copy() if len(sizes) > 1 else exp.Literal.number(0)
+        wide = exp.Round(this=wide, decimals=scale)
+    node.replace(wide)

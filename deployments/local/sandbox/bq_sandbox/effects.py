@@ -71,9 +71,7 @@ class Effects:
             case _:
                 return self._change(cursor, plan, finish)
 
-    def _query(
-        self, cursor: Cursor, plan: StatementPlan, job: Job, finish: Finish, to: Destination | None
-    ) -> Job:
+    def _query(self, cursor: Cursor, plan: StatementPlan, job: Job, finish: Finish, to: Destination | None) -> Job:
         if to is not None:
             check_destination(self.catalog, to)
         fields = list(plan.fields)
@@ -118,9 +116,7 @@ class Effects:
             return self._drop(cursor, plan, target, finish)
         return self._commit(cursor, finish, lambda: self._alter(cursor, plan, target))
 
-    def _alter(
-        self, cursor: Cursor, plan: StatementPlan, target: TableName
-    ) -> tuple[TableEntry | None, Outcome]:
+    def _alter(self, cursor: Cursor, plan: StatementPlan, target: TableName) -> tuple[TableEntry | None, Outcome]:
         match plan.kind:
             case "INSERT" | "UPDATE" | "DELETE" | "MERGE":
                 entry, touched = run_dml(cursor, self.catalog, plan.sql, target)
@@ -182,11 +178,9 @@ class Effects:
             self.catalog.create_dataset(dataset, {"datasetReference": reference})
         if kind == "DROP_SCHEMA" and (known or not tree.args.get("exists")):
             self.catalog.delete_dataset(dataset, contents=bool(tree.args.get("cascade")))
-        return Outcome(query_statistics={"ddlOperationPerformed": kind.split("_")[0]})
+        return Outcome(query_statistics={"ddlOperationPerformed": kind.split("_", maxsplit=1)[0]})
 
-    def _commit(
-        self, cursor: Cursor, finish: Finish, change: Callable[[], tuple[TableEntry | None, Outcome]]
-    ) -> Job:
+    def _commit(self, cursor: Cursor, finish: Finish, change: Callable[[], tuple[TableEntry | None, Outcome]]) -> Job:
         with self.warehouse.transaction(cursor):
             entry, outcome = change()
             ended = finish(outcome)

@@ -40,7 +40,8 @@ def _stand_in() -> None:
 
 _stand_in()
 
-from bqemulator.sql.builtin_udfs import register_builtin_udfs  # noqa: E402 - the stand-in must be first
+from bqemulator.domain.errors import DomainError  # noqa: E402 - the stand-in must be first
+from bqemulator.sql.builtin_udfs import register_builtin_udfs  # noqa: E402
 from bqemulator.sql.translator import SQLTranslator  # noqa: E402
 
-__all__ = ["Caller", "SQLTranslator", "register_builtin_udfs"]
+__all__ = ["Caller", "DomainError", "SQLTranslator", "register_builtin_udfs"]

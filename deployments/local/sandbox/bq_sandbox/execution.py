@@ -7,7 +7,9 @@ BigQuery jobs also outlive the loss of a worker.) One whose cancellation was ask
 
 from __future__ import annotations
 
+import logging
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -22,6 +24,7 @@ from bq_sandbox.refusals import Refusal
 from bq_sandbox.warehouse import Warehouse, rollback
 
 CANCELLED = "Job execution was cancelled: User requested cancellation"
+_LOG = logging.getLogger(__name__)
 _INTERRUPT_EVERY_S = 0.05
 
 
@@ -71,6 +74,10 @@ class Running:
         """No more interrupts."""
         self._over.set()
 
+    def wait(self, seconds: float) -> bool:
+        """Whether the job's thread was done with it in time."""
+        return self._over.wait(max(0.0, seconds))
+
 
 Work = Callable[[Running], None]
 
@@ -78,9 +85,7 @@ Work = Callable[[Running], None]
 class Executor:
     """Runs accepted jobs, at most `workers` at a time; the others stay PENDING."""
 
-    def __init__(
-        self, warehouse: Warehouse, registry: Registry, faults: Faults, work: Work, workers: int = 4
-    ) -> None:
+    def __init__(self, warehouse: Warehouse, registry: Registry, faults: Faults, work: Work, workers: int = 4) -> None:
         self._warehouse = warehouse
         self._registry = registry
         self._faults = faults
@@ -157,6 +162,7 @@ class Executor:
             stopped = running.stopping
             self._fail(running, running.stopped() if stopped else refusal_for(error, job.query.get("query", "")))
         except Exception as error:  # noqa: BLE001 - a job must end, whatever broke
+            _LOG.exception("job failed", extra={"action": "job_failed", "job_id": job.job_id})
             self._fail(running, Refusal("internalError", f"The sandbox failed: {type(error).__name__}: {error}"))
 
     def _fail(self, running: Running, refusal: Refusal) -> None:
@@ -165,11 +171,13 @@ class Executor:
         if not latest.done and not self._closing:
             self._registry.save(latest.failed(refusal))
 
-    def close(self) -> None:
-        """Stop what runs without ending it: the next start runs it again."""
+    def close(self, patience_s: float = 3) -> bool:
+        """Stop what runs without ending it: the next start runs it again. Says whether all threads stopped."""
         self._closing = True
         with self._lock:
             left = list(self._running.values())
         for running in left:
             running.stop("The sandbox is shutting down")
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        deadline = time.monotonic() + patience_s
+        return all(running.wait(deadline - time.monotonic()) for running in left)

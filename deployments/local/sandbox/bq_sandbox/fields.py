@@ -116,10 +116,7 @@ def duckdb_type(field: Field) -> str:
 def arrow_type(field: Field) -> pa.DataType:
     """The Arrow type in which the field's results are kept on disk."""
     kind = type_of(field)
-    if kind == "RECORD":
-        inner = pa.struct([(f["name"], arrow_type(f)) for f in field["fields"]])
-    else:
-        inner = _TO_ARROW[kind]
+    inner = pa.struct([(f["name"], arrow_type(f)) for f in field["fields"]]) if kind == "RECORD" else _TO_ARROW[kind]
     return pa.list_(inner) if is_repeated(field) else inner
 
 

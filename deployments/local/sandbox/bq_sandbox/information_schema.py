@@ -7,7 +7,7 @@ small enough to be spelled out as a literal array, so no table has to be kept in
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 import sqlglot
@@ -27,7 +27,7 @@ _EMPTY: dict[str, Row] = {
         "table_name": "",
         "table_type": "",
         "is_insertable_into": "",
-        "creation_time": datetime(1970, 1, 1, tzinfo=timezone.utc),
+        "creation_time": datetime(1970, 1, 1, tzinfo=UTC),
     },
     "COLUMNS": {
         "table_catalog": "",
@@ -71,7 +71,7 @@ def _rows(view: str, entry: TableEntry) -> Iterator[Row]:
         "table_name": entry.name.table,
     }
     if view == "TABLES":
-        made = datetime.fromtimestamp(entry.created_ms / 1000, timezone.utc)
+        made = datetime.fromtimestamp(entry.created_ms / 1000, UTC)
         kind, insertable = ("VIEW", "NO") if entry.view_sql else ("BASE TABLE", "YES")
         yield {**place, "table_type": kind, "is_insertable_into": insertable, "creation_time": made}
     elif view == "COLUMNS":
@@ -109,8 +109,7 @@ def _as_query(rows: list[Row], empty: Row) -> exp.Expression:
     structs = [
         exp.Struct(
             expressions=[
-                exp.PropertyEQ(this=exp.to_identifier(key), expression=_constant(row[key], empty[key]))
-                for key in empty
+                exp.PropertyEQ(this=exp.to_identifier(key), expression=_constant(row[key], empty[key])) for key in empty
             ]
         )
         for row in rows or [empty]

@@ -132,9 +132,7 @@ class Registry:
         """Write a job inside the caller's transaction. Call `publish` after the commit."""
         with self._lock:
             seq, self._seq = self._seq, self._seq + 1
-        cursor.execute(
-            f"INSERT INTO {REGISTRY_SCHEMA}.job_log VALUES (?, ?, ?)", [job.job_id, seq, _to_json(job)]
-        )
+        cursor.execute(f"INSERT INTO {REGISTRY_SCHEMA}.job_log VALUES (?, ?, ?)", [job.job_id, seq, _to_json(job)])
 
     def publish(self, job: Job) -> None:
         """Let readers see a job as it is; wakes those who wait for its end."""
@@ -172,9 +170,7 @@ class Registry:
         """Forget a finished job."""
         with self._lock, self._warehouse.reading() as cursor:
             with self._warehouse.transaction(cursor):
-                cursor.execute(
-                    f"INSERT INTO {REGISTRY_SCHEMA}.job_log VALUES (?, ?, NULL)", [job.job_id, self._seq]
-                )
+                cursor.execute(f"INSERT INTO {REGISTRY_SCHEMA}.job_log VALUES (?, ?, NULL)", [job.job_id, self._seq])
             self._seq += 1
             self._jobs.pop(job.job_id, None)
             self._ends.pop(job.job_id, None)

@@ -22,6 +22,7 @@ from bq_sandbox.catalog import TableEntry
 from bq_sandbox.fields import sql_type
 from bq_sandbox.names import TableName, table_from_reference
 from bq_sandbox.pruning import partitions_read
+from bq_sandbox.sources import element_alias
 
 Tables = dict[TableName, TableEntry]
 
@@ -50,9 +51,7 @@ def readings(query: exp.Expression, tables: Tables) -> list[Reading]:
     """What a bound query reads. Falls back to whole tables, marked inexact."""
     try:
         optimized = _optimize(query, tables)
-        return [
-            reading for scope in traverse_scope(optimized) for reading in _scope_readings(scope, tables)
-        ]
+        return [reading for scope in traverse_scope(optimized) for reading in _scope_readings(scope, tables)]
     except (SqlglotError, KeyError, ValueError, AttributeError, RecursionError):
         return [whole(entry) for entry in tables.values()]
 
@@ -99,7 +98,7 @@ def _predicates(scope: Scope, alias: str) -> Iterator[exp.Expression]:
         yield where.this
     for join in scope.expression.args.get("joins") or []:
         outer = join.side in {"LEFT", "FULL", "RIGHT"}
-        own = join.this.alias_or_name == alias and join.side != "FULL" and join.side != "RIGHT"
+        own = join.this.alias_or_name == alias and join.side not in {"FULL", "RIGHT"}
         if join.args.get("on") is not None and (own or not outer):
             yield join.args["on"]
 
@@ -153,24 +152,22 @@ def _climb(column: exp.Column) -> tuple[str, exp.Expression]:
 
 def _unnested_paths(unnest: exp.Unnest, select: exp.Expression) -> tuple[set[str], bool]:
     """Members of the array's elements that the query names; an empty name is the element itself."""
-    alias = _element_alias(unnest)
+    alias, table = element_alias(unnest), _table_alias(unnest)
     holder = unnest.find_ancestor(exp.Select) or select
     found = set[str]()
     for column in holder.find_all(exp.Column):
-        if column.table and column.table == alias:
-            paths, _ = _column_paths(column, holder)
-            found |= paths
-        elif not column.table and column.name == alias:
+        if column.name == alias and column.table in {"", table}:
             path, _ = _climb(column)
             found.add(path.partition(".")[2])
+        elif column.table in {alias, table} and column.table:
+            paths, _ = _column_paths(column, holder)
+            found |= paths
         elif not column.table:
             found.add(column.name)
     return (found, True) if found else ({""}, False)
 
 
-def _element_alias(unnest: exp.Unnest) -> str:
+def _table_alias(unnest: exp.Unnest) -> str:
+    """The name that the optimizer gives to the UNNEST as a table."""
     alias = unnest.args.get("alias")
-    if alias is None:
-        return ""
-    columns = alias.args.get("columns")
-    return columns[0].name if columns else alias.name
+    return alias.name if alias is not None else ""

@@ -58,9 +58,7 @@ def schema_of(dataset: str) -> str:
 def table_from_reference(reference: dict[str, str]) -> TableName:
     """A REST `TableReference` as a name; refuses ids that BigQuery would refuse."""
     dataset, table = reference.get("datasetId", ""), reference.get("tableId", "")
-    return TableName(
-        check_project(reference.get("projectId", PROJECT)), check_dataset(dataset), check_table(table)
-    )
+    return TableName(check_project(reference.get("projectId", PROJECT)), check_dataset(dataset), check_table(table))
 
 
 def check_project(project: str) -> str:

@@ -47,9 +47,7 @@ def literal(kind: dict[str, Any], value: dict[str, Any]) -> exp.Expression:
     if name == "STRUCT":
         given = value.get("structValues", {})
         members = [
-            exp.PropertyEQ(
-                this=exp.to_identifier(t["name"]), expression=literal(t["type"], given.get(t["name"]) or {})
-            )
+            exp.PropertyEQ(this=exp.to_identifier(t["name"]), expression=literal(t["type"], given.get(t["name"]) or {}))
             for t in kind.get("structTypes", [])
         ]
         return exp.Struct(expressions=members)

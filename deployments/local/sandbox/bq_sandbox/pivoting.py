@@ -55,8 +55,7 @@ def _wrap(pivot: exp.Pivot, names: list[tuple[str, str]]) -> None:
     inner.args["pivots"][0].set("alias", None)
     others = exp.Star(except_=[exp.to_identifier(theirs, quoted=True) for theirs, _ in names])
     renamed = [
-        exp.alias_(exp.column(exp.to_identifier(theirs, quoted=True)), ours, quoted=True)
-        for theirs, ours in names
+        exp.alias_(exp.column(exp.to_identifier(theirs, quoted=True)), ours, quoted=True) for theirs, ours in names
     ]
     query = exp.Select(expressions=[others, *renamed]).from_(inner)
     name = alias.this.copy() if alias is not None else exp.to_identifier("_pivoted")

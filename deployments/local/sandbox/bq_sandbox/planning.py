@@ -7,7 +7,8 @@ and types and reads no rows. What a dry run promises and what a run does cannot 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import duckdb
@@ -74,8 +75,7 @@ class StatementPlan:
         for reading in self.readings:
             name = reading.entry.name
             per_table[name] = per_table.get(name, 0) + reading.bytes
-        charged = sum(max(MINIMUM_BILLED, -(-size // MEBIBYTE) * MEBIBYTE) for size in per_table.values())
-        return charged
+        return sum(max(MINIMUM_BILLED, -(-size // MEBIBYTE) * MEBIBYTE) for size in per_table.values())
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,15 @@ class Planner:
     def script(self, request: Request) -> list[Statement]:
         """The request's statements."""
         return parse_script(request.sql)
+
+    def plans(self, request: Request) -> Iterator[StatementPlan]:
+        """Plans of all statements of a script, its variables standing for values that only a run would know."""
+        planner = replace(self, variables=Variables())
+        for statement in planner.script(request):
+            if statement.kind in {"DECLARE", "SET"}:
+                planner.variables.foresee(statement.tree)
+            else:
+                yield planner.plan(statement, request)
 
     def plan(self, statement: Statement, request: Request) -> StatementPlan:
         """One statement's plan. Raises what BigQuery would answer to a bad one."""
@@ -115,9 +124,7 @@ class Planner:
             raise refusal_for(error, request.sql) from error
         return fields, row[0] if row else None
 
-    def _query_plan(
-        self, statement: Statement, bound: Bound, query: exp.Expression, request: Request
-    ) -> StatementPlan:
+    def _query_plan(self, statement: Statement, bound: Bound, query: exp.Expression, request: Request) -> StatementPlan:
         sql = to_duckdb(query, user=request.user)
         fields = self._describe(sql, request.sql)
         read = readings(query, bound.tables)
@@ -143,16 +150,12 @@ class Planner:
         with self.warehouse.reading() as cursor:
             try:
                 relation = cursor.sql(sql)
-                fields = [
-                    field_from_duckdb(n, t) for n, t in zip(relation.columns, relation.types, strict=True)
-                ]
+                fields = [field_from_duckdb(n, t) for n, t in zip(relation.columns, relation.types, strict=True)]
             except duckdb.Error as error:
                 raise refusal_for(error, text) from error
         names = [f["name"].lower() for f in fields]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             listed = ", ".join(twice)
-            raise invalid_query(
-                f"Duplicate column names in the result are not supported. Found duplicate(s): {listed}"
-            )
+            raise invalid_query(f"Duplicate column names in the result are not supported. Found duplicate(s): {listed}")
         return fields

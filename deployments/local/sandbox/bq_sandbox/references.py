@@ -42,9 +42,7 @@ class Bound:
 class Binder:
     """Resolves one statement against the catalog as it is now."""
 
-    def __init__(
-        self, catalog: Catalog, *, default_dataset: str | None = None, location: str = LOCATION
-    ) -> None:
+    def __init__(self, catalog: Catalog, *, default_dataset: str | None = None, location: str = LOCATION) -> None:
         self._catalog = catalog
         self._default_dataset = default_dataset
         self._location = location
@@ -56,12 +54,11 @@ class Binder:
         bound = Bound(tree.copy())
         self._refuse_foreign(bound.tree)
         bound.targets = self._take_targets(bound)
-        self._resolve_tables(bound.tree, bound, depth=0)
+        if tree.args.get("kind") != "SCHEMA":
+            self._resolve_tables(bound.tree, bound, depth=0)
         if bound.tables and self._location.upper() != LOCATION:
             dataset = next(iter(bound.tables)).dataset
-            message = (
-                f"Not found: Dataset {PROJECT}:{dataset} was not found in location {self._location}"
-            )
+            message = f"Not found: Dataset {PROJECT}:{dataset} was not found in location {self._location}"
             raise Refusal("notFound", message)
         return bound
 

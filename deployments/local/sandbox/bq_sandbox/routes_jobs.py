@@ -105,9 +105,7 @@ class JobRoutes:
         probe = Job("dry_run", location, user, configuration)
         check_configuration(probe)
         request = request_of(probe)
-        statements = self.planner.script(request)
-        planned = [s for s in statements if s.kind not in {"DECLARE", "SET"}]
-        plans = [self.planner.plan(statement, request) for statement in planned]
+        plans = list(self.planner.plans(request))
         body = dry_run_resource(configuration, location, user, plans)
         dropped = self.faults.take(ANSWERING, "dryRun")
         return alter(body, dropped.settings) if dropped is not None else body

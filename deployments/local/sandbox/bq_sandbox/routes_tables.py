@@ -71,9 +71,7 @@ class TableRoutes:
             (table, "DELETE", "tables.delete", self.delete_table),
             (table + "/data", "GET", "tabledata.list", self.list_rows),
         ]
-        return [
-            route(path, method, name, handler, self.faults) for path, method, name, handler in table_of
-        ]
+        return [route(path, method, name, handler, self.faults) for path, method, name, handler in table_of]
 
     def list_projects(self, call: Call) -> Body:
         """The one project."""

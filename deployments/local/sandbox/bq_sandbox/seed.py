@@ -41,16 +41,12 @@ def _load_table(
     fields: list[Field] = resource["schema"]["fields"]
     details = {key: resource[key] for key in _DETAILS if key in resource}
     entry = TableEntry(name, tuple(fields), details=details)
-    columns = ", ".join(
-        f"CAST({quoted(f['name'])} AS {duckdb_type(f)}) AS {quoted(f['name'])}" for f in fields
-    )
+    columns = ", ".join(f"CAST({quoted(f['name'])} AS {duckdb_type(f)}) AS {quoted(f['name'])}" for f in fields)
     source = folder / f"{name.dataset}.{name.table}"
     files = str(source / "*.parquet") if source.is_dir() else f"{source}.parquet"
     with warehouse.reading() as cursor:
         with warehouse.transaction(cursor):
-            cursor.execute(
-                f"CREATE TABLE {name.duckdb} AS SELECT {columns} FROM read_parquet(?)", [files]
-            )
+            cursor.execute(f"CREATE TABLE {name.duckdb} AS SELECT {columns} FROM read_parquet(?)", [files])
             sizes = measure(cursor, name.duckdb, fields, entry.partition_field, entry.partition_unit)
             entry = catalog.stage(cursor, TableEntry(name, entry.fields, details=details, sizes=sizes))
         catalog.publish(entry)

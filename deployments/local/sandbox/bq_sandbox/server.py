@@ -9,6 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
+import os
+import signal
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -25,18 +28,21 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from bq_sandbox.api import read_call, refused
 from bq_sandbox.catalog import Catalog
 from bq_sandbox.effects import Effects
-from bq_sandbox.execution import Executor
+from bq_sandbox.execution import Executor, Running
 from bq_sandbox.faults import Faults
 from bq_sandbox.jobs import Registry
+from bq_sandbox.loading import LoadWork
 from bq_sandbox.planning import Planner
 from bq_sandbox.refusals import Refusal
 from bq_sandbox.results import Results
 from bq_sandbox.routes_jobs import JobRoutes
 from bq_sandbox.routes_tables import TableRoutes
+from bq_sandbox.routes_uploads import UploadRoutes
 from bq_sandbox.seed import load_seed
 from bq_sandbox.warehouse import Warehouse
 from bq_sandbox.work import QueryWork
 
+_LOG = logging.getLogger(__name__)
 _SWEEP_EVERY_S = 30
 
 
@@ -71,6 +77,7 @@ class Sandbox:
     results: Results
     faults: Faults
     executor: Executor
+    uploads: Path
 
     def sweep(self) -> None:
         """Drop expired tables and results."""
@@ -78,8 +85,12 @@ class Sandbox:
         self.results.sweep()
 
     def close(self) -> None:
-        """Stop jobs without ending them and write everything to disk."""
-        self.executor.close()
+        """Stop jobs without ending them and write everything to disk.
+
+        A job that the engine does not let go of is left to the next start, as after a crash.
+        """
+        if not self.executor.close():
+            os._exit(0)
         self.warehouse.close()
 
 
@@ -92,9 +103,14 @@ def open_sandbox(data_dir: Path, seed: Path | None) -> Sandbox:
     warehouse.seal()
     registry, results, faults = Registry(warehouse), Results(data_dir / "results"), Faults()
     effects = Effects(warehouse, catalog, registry, results)
-    work = QueryWork(warehouse, catalog, registry, effects, faults)
+    querying = QueryWork(warehouse, catalog, registry, effects, faults)
+    loading = LoadWork(warehouse, catalog, registry, data_dir / "uploads")
+
+    def work(running: Running) -> None:
+        (loading if "load" in running.job.configuration else querying)(running)
+
     executor = Executor(warehouse, registry, faults, work)
-    sandbox = Sandbox(warehouse, catalog, registry, results, faults, executor)
+    sandbox = Sandbox(warehouse, catalog, registry, results, faults, executor, loading.folder)
     sandbox.sweep()
     executor.recover()
     return sandbox
@@ -103,12 +119,10 @@ def open_sandbox(data_dir: Path, seed: Path | None) -> Sandbox:
 def application(sandbox: Sandbox) -> Starlette:
     """The ASGI application of an open sandbox."""
     planner = Planner(sandbox.warehouse, sandbox.catalog)
-    jobs = JobRoutes(
-        sandbox.registry, sandbox.executor, planner, sandbox.catalog, sandbox.results, sandbox.faults
-    )
-    tables = TableRoutes(
-        sandbox.warehouse, sandbox.catalog, planner, sandbox.registry, sandbox.results, sandbox.faults
-    )
+    jobs = JobRoutes(sandbox.registry, sandbox.executor, planner, sandbox.catalog, sandbox.results, sandbox.faults)
+    tables = TableRoutes(sandbox.warehouse, sandbox.catalog, planner, sandbox.registry, sandbox.results, sandbox.faults)
+
+    uploads = UploadRoutes(sandbox.registry, sandbox.executor, sandbox.uploads)
 
     async def health(_: Request) -> JSONResponse:
         return JSONResponse({"status": "ok", "tables": sandbox.catalog.count()})
@@ -122,6 +136,7 @@ def application(sandbox: Sandbox) -> Starlette:
 
     routes = [
         Mount("/bigquery/v2", routes=[*jobs.routes(), *tables.routes()]),
+        Mount("/upload/bigquery/v2", routes=uploads.routes()),
         Route("/health", health),
         Route("/faults", _faults_endpoint(sandbox.faults), methods=["GET", "POST", "DELETE"]),
     ]
@@ -154,12 +169,13 @@ async def _not_found(request: Request, _: Exception) -> JSONResponse:
     return refused(Refusal("notFound", message))
 
 
-async def _broken(_: Request, error: Exception) -> JSONResponse:
+async def _broken(request: Request, error: Exception) -> JSONResponse:
+    _LOG.error("request failed", exc_info=error, extra={"action": "request_failed", "path": request.url.path})
     return refused(Refusal("internalError", f"The sandbox failed: {type(error).__name__}: {error}"))
 
 
 def serve(data_dir: Path, seed: Path | None, port: int) -> None:
-    """Serve until SIGTERM or SIGINT."""
+    """Serve until SIGTERM or SIGINT. uvicorn raises the signal again when it is done; a stop is exit code 0."""
     sandbox = open_sandbox(data_dir, seed)
     app = application(sandbox)
     config = uvicorn.Config(
@@ -172,4 +188,5 @@ def serve(data_dir: Path, seed: Path | None, port: int) -> None:
         access_log=False,
         timeout_graceful_shutdown=1,
     )
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     Server(config).run()

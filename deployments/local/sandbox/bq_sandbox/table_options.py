@@ -6,7 +6,7 @@ that nobody believes an expiration was set when it was not.
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlglot import exp
@@ -74,9 +74,9 @@ def options_of(tree: exp.Create) -> tuple[dict[str, Any], int | None]:
         match item:
             case exp.PartitionedByProperty():
                 details["timePartitioning"] = _partitioning(item.this)
-            case exp.Cluster() | exp.ClusteredByProperty():
+            case exp.ClusterProperty():
                 details["clustering"] = {"fields": [e.name for e in item.expressions]}
-            case exp.Property():
+            case exp.Property() if "value" in item.args:
                 expires = _option(details, item.name.lower(), item.args["value"], expires)
             case _:
                 raise invalid_query(f"The sandbox does not know {item.sql('bigquery')}")
@@ -85,7 +85,7 @@ def options_of(tree: exp.Create) -> tuple[dict[str, Any], int | None]:
 
 def _partitioning(node: exp.Expression) -> dict[str, str]:
     unit = node.args.get("unit")
-    column = node.find(exp.Column) if not isinstance(node, exp.Column) else node
+    column = node.find(exp.Column, exp.Identifier)
     if column is None:
         raise invalid_query("PARTITION BY must name a column")
     return {"type": unit.name.upper() if unit is not None else "DAY", "field": column.name}
@@ -112,4 +112,4 @@ def _expiration(value: exp.Expression) -> int | None:
         raise invalid_query("expiration_timestamp must be a constant timestamp")
     if not isinstance(when, datetime):
         when = datetime(when.year, when.month, when.day)
-    return int(when.replace(tzinfo=timezone.utc).timestamp() * 1000)
+    return int(when.replace(tzinfo=UTC).timestamp() * 1000)

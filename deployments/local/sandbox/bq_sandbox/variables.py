@@ -56,6 +56,14 @@ class Variables:
             pending.append((key, self._typed(key, value)))
         return pending
 
+    def foresee(self, tree: exp.Expression) -> None:
+        """Take note of a DECLARE or SET without evaluating it: a declared variable is a NULL of its type."""
+        if isinstance(tree, exp.Declare):
+            for name, value in self.declare(tree):
+                self.assign(name, exp.null() if name in self._types else value)
+        elif isinstance(tree, exp.Set):
+            self.assignments(tree)
+
     def assign(self, name: str, value: exp.Expression) -> None:
         """Give a variable its value."""
         self._values[name] = self._typed(name, value)

@@ -23,6 +23,14 @@ REGISTRY_SCHEMA = "_sandbox"
 # `time_bucket` keeps the type of its argument (DATE stays DATE) where `date_trunc` does not.
 _MACROS = (
     "bqs_same(x) AS x",
+    "bqs_int64(x) AS CASE WHEN typeof(x) IN ('DOUBLE', 'FLOAT') "
+    "THEN CAST(round(TRY_CAST(x AS DOUBLE)) AS BIGINT) ELSE CAST(x AS BIGINT) END",
+    "bqs_int64_or_null(x) AS CASE WHEN typeof(x) IN ('DOUBLE', 'FLOAT') "
+    "THEN TRY_CAST(round(TRY_CAST(x AS DOUBLE)) AS BIGINT) ELSE TRY_CAST(x AS BIGINT) END",
+    "bqs_numeric(x) AS CAST(x AS DECIMAL(38, 9))",
+    "bqs_numeric_or_null(x) AS TRY_CAST(x AS DECIMAL(38, 9))",
+    "bqs_bignumeric(x) AS CAST(x AS DECIMAL(38, 18))",
+    "bqs_bignumeric_or_null(x) AS TRY_CAST(x AS DECIMAL(38, 18))",
     "bqs_without_nulls(x) AS list_filter(x, lambda item: item IS NOT NULL)",
     "bqs_trunc_day(x) AS time_bucket(INTERVAL '1 day', x)",
     "bqs_trunc_hour(x) AS time_bucket(INTERVAL '1 hour', x)",
@@ -31,10 +39,7 @@ _MACROS = (
     "bqs_trunc_month(x) AS time_bucket(INTERVAL '1 month', x)",
     "bqs_trunc_quarter(x) AS time_bucket(INTERVAL '3 months', x)",
     "bqs_trunc_year(x) AS time_bucket(INTERVAL '12 months', x)",
-    *(
-        f"bqs_trunc_week{day}(x) AS time_bucket(INTERVAL '7 days', x, DATE '2000-01-0{day + 2}')"
-        for day in range(7)
-    ),
+    *(f"bqs_trunc_week{day}(x) AS time_bucket(INTERVAL '7 days', x, DATE '2000-01-0{day + 2}')" for day in range(7)),
     "bqs_week(x, d) AS CAST((dayofyear(x) + 6 - ((dayofweek(x) - d + 7) % 7)) // 7 AS BIGINT)",
 )
 

@@ -124,14 +124,10 @@ class QueryWork:
             return False
         outcome = Outcome(source.fields, source.total_rows, has_result=True)
         ended = self._finish(job, plan)(outcome)
-        self.registry.save(
-            replace(ended, processed=0, billed=0, cache_hit=True, result_of=source.result_id)
-        )
+        self.registry.save(replace(ended, processed=0, billed=0, cache_hit=True, result_of=source.result_id))
         return True
 
-    def _script(
-        self, running: Running, planner: Planner, request: Request, statements: list[Statement]
-    ) -> None:
+    def _script(self, running: Running, planner: Planner, request: Request, statements: list[Statement]) -> None:
         job, children = running.job, 0
         last: Job | None = None
         cut = self.faults.take({"partial_script"}, "job", job.job_id)
@@ -168,9 +164,7 @@ class QueryWork:
             }
         self.registry.save(self.registry.get(job.job_id).finished(**totals))
 
-    def _child(
-        self, running: Running, planner: Planner, request: Request, statement: Statement, index: int
-    ) -> Job:
+    def _child(self, running: Running, planner: Planner, request: Request, statement: Statement, index: int) -> Job:
         job = running.job
         digest = hashlib.sha256(job.job_id.encode()).hexdigest()[:32]
         child_id = f"script_job_{digest}_{index}"

@@ -77,9 +77,7 @@ def _insert(cursor: Cursor, entry: TableEntry, rows: pa.Table) -> None:
     if unknown:
         raise Refusal("invalid", f"Provided Schema does not match Table {entry.name.legacy}: {unknown[0]}")
     columns = ", ".join(quoted(name) for name in rows.column_names)
-    values = ", ".join(
-        f"CAST({quoted(name)} AS {duckdb_type(stored[name.lower()])})" for name in rows.column_names
-    )
+    values = ", ".join(f"CAST({quoted(name)} AS {duckdb_type(stored[name.lower()])})" for name in rows.column_names)
     cursor.register(view, rows)
     try:
         cursor.execute(f"INSERT INTO {entry.name.duckdb} ({columns}) SELECT {values} FROM {view}")
@@ -98,9 +96,7 @@ def create_storage(cursor: Cursor, entry: TableEntry) -> None:
 
 def stage_measured(cursor: Cursor, catalog: Catalog, entry: TableEntry) -> TableEntry:
     """Weigh the table as the transaction sees it and stage its entry."""
-    sizes = measure(
-        cursor, entry.name.duckdb, list(entry.fields), entry.partition_field, entry.partition_unit
-    )
+    sizes = measure(cursor, entry.name.duckdb, list(entry.fields), entry.partition_field, entry.partition_unit)
     return catalog.stage(cursor, replace(entry, sizes=sizes, modified_ms=now_ms()))
 
 
