@@ -5,11 +5,12 @@ Decides nothing. Binds to 127.0.0.1 only and prints one JSON line when it answer
 
 import argparse
 import json
+import logging
 import socket
 
 import uvicorn
 
-from deployments.local.offline_model.server import build_app
+from deployments.local.offline_model.server import ConnectionCut, build_app
 
 
 class _Announced(uvicorn.Server):
@@ -22,6 +23,11 @@ class _Announced(uvicorn.Server):
             print(json.dumps({"ready": True, "url": f"http://127.0.0.1:{port}"}), flush=True)
 
 
+def _expected(record: logging.LogRecord) -> bool:
+    """Drop the traceback of a connection that an armed fault closed."""
+    return not (record.exc_info and isinstance(record.exc_info[1], ConnectionCut))
+
+
 def main() -> None:
     """Read the arguments and serve until stopped."""
     parser = argparse.ArgumentParser(prog="offline_model", description="An OpenAI-compatible offline planner.")
@@ -29,6 +35,7 @@ def main() -> None:
     arguments = parser.parse_args()
     config = uvicorn.Config(build_app(), host="127.0.0.1", port=arguments.port, log_level="warning", access_log=False,
                             timeout_graceful_shutdown=1)  # fmt: skip
+    logging.getLogger("uvicorn.error").addFilter(_expected)
     _Announced(config).run()
 
 

@@ -34,7 +34,7 @@ def _describe(reading: Reading | None, cues: Cues, sheet: Sheet, draft: Draft) -
         draft.say("No rows match: the tables hold nothing for this question's filters and period.")
         return
     figures = sheet.numbers
-    if not figures or all(sheet.at(0, c) is None for c in figures) and len(sheet.rows) == 1:
+    if not figures or (all(sheet.at(0, c) is None for c in figures) and len(sheet.rows) == 1):
         draft.say("The query ran, but its result holds no figure for this question.")
         return
     describe = _DESCRIBERS.get(_form(reading, sheet), _one_row)
@@ -43,15 +43,16 @@ def _describe(reading: Reading | None, cues: Cues, sheet: Sheet, draft: Draft) -
 
 def _form(reading: Reading | None, sheet: Sheet) -> str:
     """The form to describe, taken from the result's columns."""
-    if sheet.has("z_score"):
+    changed = sheet.has("change_pct") or sheet.has("change_points")
+    if all(sheet.has(c) for c in ("z_score", "usual_level", "deviation_pct")):
         return "anomaly"
-    if sheet.has("pct_of_first"):
+    if sheet.has("pct_of_first") and sheet.has("step") and len(sheet.numbers) > 1:
         return "funnel"
     if len(sheet.rows) == 1 and not sheet.labels:
-        return "comparison" if sheet.has("change_pct") or sheet.has("change_points") else "one"
+        return "comparison" if changed and len(sheet.numbers) > 2 else "one"
     if sheet.columns[0] in _PERIODS and not (reading and reading.form is Form.RANKING):
         return "series"
-    if reading and reading.form is Form.COMPARISON:
+    if reading and reading.form is Form.COMPARISON and len(sheet.numbers) > 1:
         return "compared groups"
     return "groups" if sheet.labels or sheet.has("hour") else "one"
 
@@ -116,7 +117,8 @@ def _grouped_series(sheet: Sheet, draft: Draft, when: str, groups: Sequence[str]
     rows = [i for i in range(len(sheet.rows)) if str(sheet.at(i, period)) == latest]
     rows.sort(key=lambda i: -(number_of(sheet.at(i, figure)) or 0.0))
     parts = [f"{draft.row_name(sheet, i, groups)} {draft.cite(sheet, i, figure)}" for i in rows[:5]]
-    draft.say(f"{title(figure)} by {period} and {title(groups[0]).lower()}{when}: in the latest {period} of these rows, "
+    draft.say(f"{title(figure)} by {period} and {title(groups[0]).lower()}{when}: "
+f"in the latest {period} of these rows, "
               f"{draft.cite(sheet, rows[0], period)}: {'; '.join(parts)}.")  # fmt: skip
 
 
@@ -129,12 +131,17 @@ def _groups(reading: Reading | None, sheet: Sheet, draft: Draft, when: str) -> N
         + (f" ({draft.cite(sheet, i, 'share_pct')} of the whole)" if sheet.has("share_pct") else "")
         for i in range(min(5, len(sheet.rows)))
     ]
-    draft.say(f"{title(figure)} by {title(labels[-1]).lower()}{when}: {'lowest' if order == 'first' else 'highest'} is {parts[0]}.")
+    draft.say(
+        f"{title(figure)} by {title(labels[-1]).lower()}{when}: {'lowest' if order == 'first' else 'highest'} "
+        f"is {parts[0]}."
+    )
     if len(parts) > 1:
         draft.say(f"Then {'; '.join(parts[1:])}.")
     if len(sheet.rows) > 5:
         last = len(sheet.rows) - 1
-        draft.say(f"Last of these rows is {draft.row_name(sheet, last, labels)} with {draft.cite(sheet, last, figure)}.")
+        draft.say(
+            f"Last of these rows is {draft.row_name(sheet, last, labels)} with {draft.cite(sheet, last, figure)}."
+        )
 
 
 def _compared_groups(reading: Reading | None, sheet: Sheet, draft: Draft, when: str) -> None:
@@ -142,7 +149,7 @@ def _compared_groups(reading: Reading | None, sheet: Sheet, draft: Draft, when: 
     change = "change_pct" if sheet.has("change_pct") else "change_points"
     draft.say(f"{title(reading.measure.name if reading else now)} in both periods{when}, later against earlier:")
     parts = [
-        f"{draft.row_name(sheet, i, sheet.labels)} {draft.cite(sheet, i, now)} against {draft.cite(sheet, i, before)}"
+        (f"{draft.row_name(sheet, i, sheet.labels)} {draft.cite(sheet, i, now)} against {draft.cite(sheet, i, before)}")
         + (f" (change {draft.cite(sheet, i, change)})" if sheet.has(change) else "")
         for i in range(min(6, len(sheet.rows)))
     ]
@@ -153,7 +160,10 @@ def _funnel(reading: Reading | None, sheet: Sheet, draft: Draft, when: str) -> N
     figure = next(c for c in sheet.numbers if not c.startswith("pct_"))
     groups = [c for c in sheet.labels if c != "step"]
     parts = [
-        f"{draft.row_name(sheet, i, [*groups, 'step'])} {draft.cite(sheet, i, figure)} ({draft.cite(sheet, i, 'pct_of_first')} of the first step)"
+        (
+            f"{draft.row_name(sheet, i, [*groups, 'step'])} {draft.cite(sheet, i, figure)} "
+            f"({draft.cite(sheet, i, 'pct_of_first')} of the first step)"
+        )
         for i in range(min(12, len(sheet.rows)))
     ]
     draft.say(f"{title(figure)} that reach each step{when}: {'; '.join(parts)}.")
@@ -162,12 +172,15 @@ def _funnel(reading: Reading | None, sheet: Sheet, draft: Draft, when: str) -> N
 def _anomaly(reading: Reading | None, sheet: Sheet, draft: Draft, when: str) -> None:
     figure = sheet.numbers[0]
     draft.say(
-        f"The period farthest from its usual level{when} is {draft.row_name(sheet, 0, sheet.labels)}: {title(figure).lower()} "
+        f"The period farthest from its usual level{when} is {draft.row_name(sheet, 0, sheet.labels)}: "
+        f"{title(figure).lower()} "
         f"{draft.cite(sheet, 0, figure)} against a usual level of {draft.cite(sheet, 0, 'usual_level')}, "
         f"a distance of {draft.cite(sheet, 0, 'deviation_pct')} (z-score {draft.cite(sheet, 0, 'z_score')})."
     )
     if len(sheet.rows) > 1:
-        draft.say(f"Next is {draft.row_name(sheet, 1, sheet.labels)} with a z-score of {draft.cite(sheet, 1, 'z_score')}.")
+        draft.say(
+            f"Next is {draft.row_name(sheet, 1, sheet.labels)} with a z-score of {draft.cite(sheet, 1, 'z_score')}."
+        )
     draft.say("The usual level is the average of the neighbouring periods.")
 
 
@@ -181,6 +194,8 @@ def _remarks(reading: Reading | None, sheets: Sequence[Sheet], draft: Draft, sch
     if reading:
         for assumption in reading.assumptions:
             draft.say(f"Assumption: {assumption}.")
+    if any(s.has("week") and len(s.rows) > 2 for s in sheets) and reading and reading.form is Form.TREND:
+        draft.say("The first and the last week may be incomplete.")
     if any(s.truncated for s in sheets):
         draft.say("The result has more rows than were read for this summary.")
     if scheduled:

@@ -62,7 +62,7 @@ def completion(request: Json, message: Json, created: int) -> Json:
 
 
 def chunks(request: Json, message: Json, created: int, piece: int = 64) -> Iterator[Json]:
-    """The reply as streaming chunks: role, the call's head, its arguments in pieces, the end, and the usage if asked."""
+    """The reply as streaming chunks: role, the call's head, its arguments in pieces, the end, the usage if asked."""
     envelope = _envelope(request, message, "chat.completion.chunk", created)
 
     def chunk(delta: Json, finish: str | None = None) -> Json:

@@ -55,7 +55,9 @@ class Armed:
     def arm(self, body: Json) -> Fault:
         """Arm a fault from a request body. Raises ValueError for an unknown kind or a bad number."""
         seconds = float(body.get("seconds", body.get("retry_after", 60.0)))
-        fault = Fault(FaultKind(body.get("kind")), int(body.get("times", 1)), float(body.get("retry_after", 1.0)), seconds)
+        fault = Fault(
+            FaultKind(body.get("kind")), int(body.get("times", 1)), float(body.get("retry_after", 1.0)), seconds
+        )
         if fault.times < 1 or fault.retry_after < 0 or fault.seconds < 0:
             raise ValueError("times must be at least 1; retry_after and seconds at least 0")
         self._faults.append(fault)

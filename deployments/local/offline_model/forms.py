@@ -11,6 +11,7 @@ from itertools import pairwise
 
 from deployments.local.offline_model.cues import Cues
 from deployments.local.offline_model.funnels import split_steps
+from deployments.local.offline_model.phrases import find_phrases
 from deployments.local.offline_model.reading import Dim, Filter, Form, Kind, Measure, Reading
 from deployments.local.offline_model.schema_view import Column, Schema
 from deployments.local.offline_model.time_window import Window
@@ -19,6 +20,7 @@ _EXCLUDED = re.compile(
     r"\b(?:except|excluding|leaving out|without|not counting|but not|ignoring)\b((?:\W+\w+){1,8})", re.I
 )
 DEFAULT_ROWS = 10
+_ALL_PERIODS = 1000
 
 
 def shape(reading: Reading, cues: Cues, schema: Schema) -> Reading | None:
@@ -26,8 +28,8 @@ def shape(reading: Reading, cues: Cues, schema: Schema) -> Reading | None:
     reading = replace(_with_time(reading, cues), cumulative=cues.cumulative)
     if (reading.windows or reading.grain) and reading.time is None:
         return None
-    reading = _with_form(reading, cues)
-    return _with_exclusions(reading, schema)
+    reading = _with_inner_window(_with_exclusions(_with_form(reading, cues), schema), schema)
+    return _with_assumptions(reading, cues)
 
 
 def _with_time(reading: Reading, cues: Cues) -> Reading:
@@ -57,37 +59,51 @@ def _moment(reading: Reading) -> Column | None:
 
 
 def _with_form(reading: Reading, cues: Cues) -> Reading:
-    if cues.funnel and reading.measure.where and len(reading.measure.where[0].values) > 2:
+    if reading.measure.note == "funnel":
         count, steps = split_steps(reading.measure)
-        return replace(reading, form=Form.FUNNEL, measures=(count,), filters=(steps, *reading.filters), steps=steps.values, grain=None)
+        return replace(
+            reading,
+            form=Form.FUNNEL,
+            measures=(count,),
+            filters=(steps, *reading.filters),
+            steps=steps.values,
+            grain=None,
+        )
     if reading.measure.note == "threshold" and cues.threshold:
-        return replace(reading, form=Form.THRESHOLD, threshold=(cues.threshold.operator, cues.threshold.number), grain=None)
+        return replace(
+            reading, form=Form.THRESHOLD, threshold=(cues.threshold.operator, cues.threshold.number), grain=None
+        )
     pair = _pair(reading, cues)
     if cues.anomaly and (reading.grain or not reading.dims or cues.anomaly):
-        return replace(reading, form=Form.ANOMALY, grain=reading.grain or "week", anomaly=cues.anomaly)
+        limit = _ALL_PERIODS if cues.each else None
+        return replace(reading, form=Form.ANOMALY, grain=reading.grain or "week", anomaly=cues.anomaly, limit=limit)
     if pair:
         limit = (cues.rank.n or _rows_asked(cues)) if cues.rank and reading.dims else None
+        fell = bool(re.search(r"\b(?:declin|drop|fell|fall|decreas|lost|shrank|shrunk)", cues.text))
         return replace(reading, form=Form.COMPARISON, windows=pair, grain=None, limit=limit,
-                       descending=cues.rank.descending if cues.rank else True)  # fmt: skip
+                       by_change=bool(cues.rank and (cues.growth or fell)),
+                       descending=cues.rank.descending and not fell if cues.rank else True)  # fmt: skip
     if cues.rank and (reading.dims or reading.grain):
-        return replace(reading, form=Form.RANKING, limit=cues.rank.n or _rows_asked(cues), descending=cues.rank.descending)
+        return replace(
+            reading, form=Form.RANKING, limit=cues.rank.n or _rows_asked(cues), descending=cues.rank.descending
+        )
     if reading.grain or (cues.trend and reading.time is not None):
         return replace(reading, form=Form.TREND, grain=reading.grain or _default_grain(reading.windows))
     if cues.share and reading.dims and reading.measure.additive:
-        return replace(reading, form=Form.SHARES)
+        shown = {c for d in reading.dims for c in d.columns}
+        return replace(reading, form=Form.SHARES, filters=tuple(f for f in reading.filters if f.column not in shown))
     return reading
 
 
 def _rows_asked(cues: Cues) -> int:
     """One row when the question asks for one thing (`which brand`, `our best day`), else ten."""
-    one = r"\b(?:which|what) (?:single |one )?(?P<w>\w+)|\b(?:best|worst|top|busiest|quietest|biggest|largest|highest|lowest|strongest|weakest)[ -](?:selling |performing )?(?P<v>\w+)"
-    for found in re.finditer(one, cues.text):
-        word = found["w"] or found["v"]
-        if word in ("was", "is", "are", "were", "the", "did", "do"):
-            continue
-        plural = word.endswith("s") and not word.endswith(("ss", "us"))
-        return DEFAULT_ROWS if plural else 1
-    return DEFAULT_ROWS
+    asked = [p.words for p in find_phrases(cues) if p.marker in ("which", "what", "rank")]
+    asked.sort(key=lambda words: -words[0])
+    nouns = [cues.words[i].lower for i in asked[-1]] if asked else []
+    if cues.grain and not nouns:
+        nouns = re.findall(r"\b(?:day|week|month|quarter|year)s?\b", cues.text)[:1]
+    plural = not nouns or any(n.endswith("s") and not n.endswith(("ss", "us", "'s")) for n in nouns)
+    return DEFAULT_ROWS if plural else 1
 
 
 def _pair(reading: Reading, cues: Cues) -> tuple[Window, Window] | None:
@@ -112,6 +128,38 @@ def _default_grain(windows: tuple[Window, ...]) -> str:
     if days is None or days > 92:
         return "month"
     return "week" if days > 31 else "day"
+
+
+def _with_inner_window(reading: Reading, schema: Schema) -> Reading:
+    """For things counted by membership (`products not ordered in 2025`), the period is the other table's."""
+    conditions = reading.measure.where
+    if len(reading.windows) != 1 or reading.grain or not any(f.key for f in conditions):
+        return reading
+    if sum(c.is_key for c in reading.table.columns) > 1:
+        return reading
+    where = tuple(_windowed(f, reading.windows[0], schema) for f in conditions)
+    return replace(reading, measures=(replace(reading.measure, where=where), *reading.measures[1:]), windows=())
+
+
+def _windowed(found: Filter, window: Window, schema: Schema) -> Filter:
+    time = schema.table(found.column.table).time
+    if found.key is None or time is None:
+        return found
+    ends = ((">=", window.start), ("<", window.end))
+    bounds = tuple(Filter(time, (day.isoformat(),), op) for op, day in ends if day)
+    return replace(found, inner=(*found.inner, *bounds))
+
+
+def _with_assumptions(reading: Reading, cues: Cues) -> Reading:
+    """Say so where a word was read as the table's date, or a flag was counted by rows."""
+    time, table = reading.time, reading.table
+    if time and any(cues.words[i].stem == "new" and i not in reading.measure.covers for i in cues.content):
+        flagged = any(f.column.is_flag for f in (*reading.filters, *reading.measure.where))
+        if not flagged and "new" in time.aliases | time.head:
+            reading = reading.assuming(f"new {table.name} are counted by {time.leaf}")
+    if reading.measure.kind is Kind.SHARE and any(f.column.is_flag for f in reading.measure.where):
+        reading = reading.assuming(f"the share is counted in rows of {table.name}")
+    return reading
 
 
 def _with_exclusions(reading: Reading, schema: Schema) -> Reading:
@@ -146,5 +194,6 @@ def _is_amount(measure: Measure) -> bool:
     if measure.kind is Kind.RATIO:
         return any(_is_amount(m) for m in (measure.top, measure.over) if m)
     return measure.kind in (Kind.LINE, Kind.MARGIN) or (
-        measure.kind in (Kind.SUM, Kind.AVG, Kind.MEDIAN) and (measure.unit in ("money", "count") or measure.array is not None)
+        measure.kind in (Kind.SUM, Kind.AVG, Kind.MEDIAN)
+        and (measure.unit in ("money", "count") or measure.array is not None)
     )

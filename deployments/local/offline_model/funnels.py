@@ -1,14 +1,14 @@
 """Funnels: the ordered steps of an event column, how many keys reach each, by group if asked.
 
-Decides which column holds the steps, which of them are asked for (`from A to B` or all) and what is counted. The order of
-the steps is the order in which the column's description lists them.
+Decides which column holds the steps, which of them are asked for (`from A to B` or all) and what is counted.
+The order of the steps is the order in which the column's description lists them.
 """
 
 from dataclasses import replace
 
 from deployments.local.offline_model.cues import Cues
-from deployments.local.offline_model.membership import event_columns, links
 from deployments.local.offline_model.matching import hit
+from deployments.local.offline_model.membership import event_columns, links
 from deployments.local.offline_model.reading import Filter, Kind, Measure
 from deployments.local.offline_model.schema_view import Column, Schema, Table
 
@@ -28,7 +28,7 @@ def funnel_measures(cues: Cues, free: tuple[int, ...], filters: list[Filter], sc
                 named = frozenset(i for i in free if hit(cues.words[i].stem, entity.words))
                 score = 1.2 + 0.2 * bool(named) + (0.15 if _counted(table, key) else 0.0)
                 found.append(Measure(entity.name, Kind.DISTINCT, table.id, (key,), None, (steps,), None,
-                                     covers | named, score - 0.01 * len(found), "count"))  # fmt: skip
+                                     covers | named, score - 0.01 * len(found), "count", note="funnel"))  # fmt: skip
     return found
 
 

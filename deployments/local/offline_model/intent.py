@@ -5,12 +5,13 @@ the tables that it uses. A word that nothing explains means that the data does n
 what keeps the planner from guessing. Among complete readings the better name fits and the fewer joins win.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import product
 
 from deployments.local.offline_model.cues import Cues
 from deployments.local.offline_model.forms import shape
 from deployments.local.offline_model.funnels import funnel_measures
+from deployments.local.offline_model.guards import with_guards
 from deployments.local.offline_model.joins import Nest, distance, steps_from
 from deployments.local.offline_model.matching import dims_for, hit, value_filters
 from deployments.local.offline_model.measures import candidates, rows_of
@@ -24,7 +25,7 @@ from deployments.local.offline_model.thresholds import threshold_measures
 from deployments.local.offline_model.words import SOFT_STEMS, stem
 
 _LIFTABLE = (Kind.ROWS, Kind.DISTINCT, Kind.SHARE)
-_NEGATIONS = frozenset("excluding exclude except without not non ignoring".split())
+_NEGATIONS = frozenset(["excluding", "exclude", "except", "without", "not", "non", "ignoring"])
 _HOP = 0.12
 
 
@@ -36,6 +37,7 @@ class Sources:
     schema: Schema
     filters: tuple[Filter, ...]
     blocked: frozenset[str]
+    loose: dict[tuple[int, ...], list[Dim]] = field(default_factory=dict)
 
     def reach(self, table: Table, nest: Nest | None, column: Column) -> int | None:
         if _key(column) in self.blocked:
@@ -58,15 +60,19 @@ def interpret(cues: Cues, schema: Schema, blocked: frozenset[str] = frozenset())
         for measure in [*_measures(cues, free, usable, schema), *_unnamed(cues, options, schema)]:
             reading = _best_base(sources, measure, options, free)
             if reading:
-                found.append(_with_bonus(reading, phrases, cues))
+                found.append(_with_bonus(reading, phrases, cues, schema))
     return sorted(found, key=lambda r: (len(r.uncovered), -r.score))
 
 
 def _measures(cues: Cues, free: tuple[int, ...], filters: list[Filter], schema: Schema) -> list[Measure]:
     return [
-        *funnel_measures(cues, free, filters, schema), *candidates(cues, free, filters, schema), *per_ratio(cues, free, schema),
-        *member_measures(cues, free, filters, schema), *duration_measures(cues, free, schema), *threshold_measures(cues, free, schema),
-    ]  # fmt: skip
+        *funnel_measures(cues, free, filters, schema),
+        *candidates(cues, free, filters, schema),
+        *per_ratio(cues, free, schema),
+        *member_measures(cues, free, filters, schema),
+        *duration_measures(cues, free, schema),
+        *threshold_measures(cues, free, schema),
+    ]
 
 
 def _unnamed(cues: Cues, options: list[list[Dim]], schema: Schema) -> list[Measure]:
@@ -77,16 +83,28 @@ def _unnamed(cues: Cues, options: list[list[Dim]], schema: Schema) -> list[Measu
     return [rows_of(schema.table(t), score=0.3) for t in owners]
 
 
-def _with_bonus(reading: Reading, phrases: tuple[Phrase, ...], cues: Cues) -> Reading:
-    """Groupings that the wording marks are worth more; single rows of an entity are an unlikely grouping without a rank."""
+def _with_bonus(reading: Reading, phrases: tuple[Phrase, ...], cues: Cues, schema: Schema) -> Reading:
+    """Groupings that the wording marks are worth more; single rows of an entity are unlikely without a rank."""
     bonus = sum(0.3 if p.sure or p.marker in ("by", "rank") else 0.2 for p in phrases)
     unlikely = any(d.key.is_key for d in reading.dims) and cues.rank is None
-    part = (cues.share or cues.rate) and reading.measure.unit == "percent"
-    return replace(reading, score=reading.score + bonus - 0.9 * unlikely + 0.5 * part - 0.05 * _soft_missing(reading, cues))
+    part = (cues.share or cues.rate) and any(m.unit == "percent" for m in reading.measures)
+    whole = 0.3 * (1 if reading.measure.additive else -1) if cues.share and reading.dims and not part else 0.0
+    whole += 0.5 * (reading.form is Form.FUNNEL) - 1.0 * (cues.rank is not None and reading.form is Form.TOTAL)
+    return replace(
+        reading,
+        score=reading.score
+        + bonus
+        - (0.9 if any(p.sure for p in phrases) else 1.6) * unlikely
+        + 0.5 * part
+        + whole
+        - _soft_missing(reading, cues, schema),
+    )
 
 
-def _soft_missing(reading: Reading, cues: Cues) -> int:
-    return len([i for i in reading.soft if i not in reading.uncovered])
+def _soft_missing(reading: Reading, cues: Cues, schema: Schema) -> float:
+    """A word that may be left over costs little, more when it names a table that the reading does not use."""
+    left = [cues.words[i].stem for i in reading.soft if i not in reading.uncovered]
+    return sum(0.3 if any(hit(w, t.words) for t in schema.tables) else 0.05 for w in left)
 
 
 def _role_choices(phrases: tuple[Phrase, ...]) -> list[tuple[Phrase, ...]]:
@@ -114,7 +132,9 @@ def _best_base(sources: Sources, measure: Measure, options: list[list[Dim]], fre
 def _nests(schema: Schema, table: Table) -> list[Nest]:
     """Repeated records of the table and of the tables that its rows lead to."""
     owners = [table, *(schema.table(step.right) for step in steps_from(schema, table, None))]
-    return [Nest(t.id, a) for t in owners for a in sorted({c.array for c in t.columns if c.array and c.array != c.path})]
+    return [
+        Nest(t.id, a) for t in owners for a in sorted({c.array for c in t.columns if c.array and c.array != c.path})
+    ]
 
 
 def _reading(
@@ -125,37 +145,49 @@ def _reading(
         best = _nearest(sources, table, nest, choices)
         if best is None:
             return None
-        dims.append(best)
-    filters = _filters(sources, table, nest, measure, free)
+        if all(d.columns != best.columns for d in dims):
+            dims.append(best)
+        else:
+            dims = [replace(d, covers=d.covers | best.covers) if d.columns == best.columns else d for d in dims]
+    taken = {i for d in dims for i in d.covers}
+    filters = _filters(
+        sources, table, nest, measure, tuple(i for i in sources.cues.content if i in free or i not in taken)
+    )
     filters, dims = _compared_values(filters, dims, sources.cues)
     covered = _covered(sources, table, nest, measure, dims, filters)
+    second = _second_measure(sources, measure, free, filters)
+    covered |= second.covers if second else frozenset()
     missing = tuple(i for i in sources.cues.content if i not in covered)
     rest = tuple(i for i in missing if sources.cues.words[i].stem not in SOFT_STEMS)
     extra = _loose_dim(sources, table, nest, rest)
     if extra:
-        dims.append(extra)
+        dims += [extra] if all(extra.key not in d.columns for d in dims) else []
         rest = tuple(i for i in rest if i not in extra.covers)
     lift = 0.1 * ((nest.path if nest else None) != measure.array)
-    score = measure.score + sum(d.score for d in dims) + 0.3 * len(filters) - lift
-    second = _second_measure(sources, measure, free, filters)
+    score = measure.score + sum(d.score for d in dims) + 0.3 * len(filters) - lift + 0.5 * bool(second)
     measures = (measure, second) if second else (measure,)
-    base = Reading(Form.TOTAL, table, nest, measures, tuple(dims), tuple(filters), score=score, uncovered=rest, soft=missing)
-    return shape(base, sources.cues, sources.schema)
+    base = Reading(
+        Form.TOTAL, table, nest, measures, tuple(dims), tuple(filters), score=score, uncovered=rest, soft=missing
+    )
+    shaped = shape(base, sources.cues, sources.schema)
+    return with_guards(shaped, sources.cues) if shaped else None
 
 
 def _second_measure(sources: Sources, measure: Measure, free: tuple[int, ...], filters: list[Filter]) -> Measure | None:
     """A figure that is named after `and` beside the first one, over the same rows."""
+    if measure.note:
+        return None
     cues = sources.cues
     used = {i for f in filters for i in f.covers}
     starts = [i for i, t in enumerate(cues.words) if t.lower in ("and", "plus") or t.lower == "as"]
     for start in starts:
-        after = tuple(i for i in free if start < i <= start + 6 and i not in measure.covers and i not in used)
+        after = tuple(i for i in free if start < i <= start + 10 and i not in measure.covers and i not in used)
         if not after or not any(i < start for i in measure.covers):
             continue
         choices = [
-            m for m in _measures(cues, after, [], sources.schema)
+            m for m in _measures(cues, after, [f for f in sources.filters if f.covers & set(after)], sources.schema)
             if m.table == measure.table and m.array == measure.array and m.name != measure.name and m.score >= 0.6
-            and m.kind is not Kind.SHARE and min(m.covers, default=99) == after[0]
+            and min(m.covers, default=99) == after[0]
         ]  # fmt: skip
         if choices:
             return choices[0]
@@ -172,11 +204,13 @@ def _nearest(sources: Sources, table: Table, nest: Nest | None, choices: list[Di
     ]
     if not reached:
         return None
-    covers, score, dim = max(reached, key=lambda r: (r[0], r[1]))
+    _, score, dim = max(reached, key=lambda r: (r[0], r[1]))
     return replace(dim, score=score)
 
 
-def _filters(sources: Sources, table: Table, nest: Nest | None, measure: Measure, free: tuple[int, ...]) -> list[Filter]:
+def _filters(
+    sources: Sources, table: Table, nest: Nest | None, measure: Measure, free: tuple[int, ...]
+) -> list[Filter]:
     """Value filters on words that the measure does not explain; longer spans and nearer columns first."""
     own = measure.covers if measure.kind is not Kind.ROWS or measure.where else frozenset[int]()
     usable: list[tuple[float, Filter]] = []
@@ -215,7 +249,12 @@ def _compared_values(filters: list[Filter], dims: list[Dim], cues: Cues) -> tupl
         )  # fmt: skip
     grouped = [*dims]
     for key, found in merged.items():
-        if key in apart and cues.anomaly is None and found.op == "=" and all(found.column not in d.columns for d in grouped):
+        if (
+            key in apart
+            and cues.anomaly is None
+            and found.op == "="
+            and all(found.column not in d.columns for d in grouped)
+        ):
             grouped.append(Dim((found.column,), found.covers, 0.2))
     plain = [f for f in merged.values() if not (f.column.is_flag and len(f.values) > 1)]
     return plain, grouped
@@ -238,6 +277,10 @@ def _covered(
     for column in table.columns:
         if column.is_key and column.array in (None, nest.path if nest else None):
             names |= column.words | (column.aliases if column != table.key else frozenset())
+    for step in steps_from(schema, table, None):
+        names |= frozenset[str]().union(
+            *(c.words for c in schema.table(step.right).columns if c.is_key and c.array is None)
+        )
     if nest:
         names |= {stem(w) for w in nest.path.replace("_", ".").split(".")}
     return covered | {i for i in cues.content if hit(cues.words[i].stem, names)}
@@ -247,6 +290,8 @@ def _loose_dim(sources: Sources, table: Table, nest: Nest | None, rest: tuple[in
     """A column that is named without a marker (`order status breakdown`)."""
     if not rest:
         return None
-    choices = [d for d in dims_for(rest, sources.cues, sources.schema) if len(d.columns) == 1 and d.score > 0.6]
+    if rest not in sources.loose:
+        sources.loose[rest] = dims_for(rest, sources.cues, sources.schema)
+    choices = [d for d in sources.loose[rest] if len(d.columns) == 1 and d.score > 0.6 and not d.key.is_key]
     best = _nearest(sources, table, nest, choices)
-    return replace(best, score=best.score - 0.4) if best and best.covers == set(rest) else None
+    return replace(best, score=best.score - 0.8) if best and best.covers == set(rest) else None

@@ -7,6 +7,7 @@ are not in the schema view.
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from itertools import pairwise
 
 from deployments.local.offline_model.cues import Cues
@@ -26,6 +27,13 @@ def hit(word: str, words: frozenset[str]) -> float:
     return 0.85 if words & alike(word) else 0.0
 
 
+def is_event(column: Column) -> bool:
+    """True for a column that holds the steps of a process."""
+    return column.is_category and column.array is None and len(column.values) >= 3 and bool(
+        (column.words | column.aliases) & EVENT_WORDS and stem("status") not in column.words
+    )  # fmt: skip
+
+
 def column_fit(phrase: Sequence[str], column: Column, table: Table) -> tuple[float, frozenset[int]]:
     """Fit of a phrase (stems) to a column and the positions that it explains; 0 when the name has no part in it."""
     scores: list[float] = []
@@ -33,8 +41,8 @@ def column_fit(phrase: Sequence[str], column: Column, table: Table) -> tuple[flo
     for word in phrase:
         leaf, parent, owner = hit(word, column.words), hit(word, column.parent_words), hit(word, table.words)
         named = max(named, leaf, parent * (0.8 if column.words & _GENERIC_LEAVES else 0.5))
-        alias = 0.85 * (word in column.aliases) or 0.6 * (word in column.head)
-        named = max(named, 0.9 * (word in column.aliases))
+        alias = 0.85 * (word in column.aliases and not column.is_flag) or 0.6 * (word in column.head)
+        named = max(named, 0.9 * (word in column.aliases and not column.is_flag))
         scores.append(max(leaf, 0.75 * parent, 0.6 * owner, alias, 0.2 * (word in column.note)))
     if not named or not scores:
         return 0.0, frozenset()
@@ -57,13 +65,13 @@ def dims_for(phrase: tuple[int, ...], cues: Cues, schema: Schema) -> list[Dim]:
     found = [_entity_dim(phrase, stems, table, score) for score, table in entity_of(stems[-1], schema)]
     for table in schema.tables:
         for column in table.columns:
-            if column.is_number and column.type not in ("INT64", "INTEGER"):
-                continue
-            if column.is_time:
+            if column.is_time or (
+                column.is_number and (column.type not in ("INT64", "INTEGER") or "quantity" in column.words)
+            ):
                 continue
             fit, covered = column_fit(stems, column, table)
-            if fit > 0.3 and not (column.is_key and len(covered) < len(phrase)):
-                weight = 0.75 if column.is_number or column.is_key else 1.0
+            if fit > (0.9 if column.is_number else 0.3) and not (column.is_key and len(covered) < len(phrase)):
+                weight = 0.5 if column.is_key else 0.75 if column.is_number else 1.0
                 found.append(Dim((column,), frozenset(phrase[i] for i in covered), fit * weight))
     return sorted((d for d in found if d), key=lambda d: (-len(d.covers), -d.score))
 
@@ -118,19 +126,32 @@ def _spans(cues: Cues) -> list[tuple[int, ...]]:
 
 def _value(column: Column, text: str, stems: tuple[str, ...]) -> tuple[str, ...] | None:
     """The known values that the words mean: one, or several where the description names them together."""
+    plain, stemmed = _value_index(tuple(column.value_aliases.items()))
     asked = _plain(text)
-    for value, others in column.value_aliases.items():
-        for name in (value, *others):
-            plain = _plain(name)
-            if plain == asked or (len(plain) > 2 and _stems(plain) == stems):
-                return (value,)
-    return column.value_groups.get(asked)
+    return plain.get(asked) or stemmed.get(stems) or column.value_groups.get(asked)
 
 
+@lru_cache(maxsize=2048)
+def _value_index(
+    items: tuple[tuple[str, tuple[str, ...]], ...],
+) -> tuple[dict[str, tuple[str, ...]], dict[tuple[str, ...], tuple[str, ...]]]:
+    """Values by their plain names and by the stems of them; very short names only match as they are."""
+    plain: dict[str, tuple[str, ...]] = {}
+    stemmed: dict[tuple[str, ...], tuple[str, ...]] = {}
+    for value, others in items:
+        for name in map(_plain, (value, *others)):
+            plain.setdefault(name, (value,))
+            if len(name) > 2:
+                stemmed.setdefault(_stems(name), (value,))
+    return plain, stemmed
+
+
+@lru_cache(maxsize=8192)
 def _plain(text: str) -> str:
     return re.sub(r"[_\-/&\s]+", " ", text).lower().strip()
 
 
+@lru_cache(maxsize=8192)
 def _stems(text: str) -> tuple[str, ...]:
     return tuple(stem(w) for w in text.split())
 
@@ -145,22 +166,26 @@ def _hint(span: tuple[int, ...], cues: Cues, column: Column) -> frozenset[int]:
 def _flags(index: int, cues: Cues, schema: Schema) -> Iterable[Filter]:
     word = cues.words[index].stem
     negated = index > 0 and cues.words[index - 1].lower in ("not", "non", "without", "never")
+    nouns = frozenset[str]().union(*(t.words for t in schema.tables))
     for table in schema.tables:
         for column in table.columns:
             if not column.is_flag:
                 continue
             body = column.words - {"is", "ha", "has", "was", "flag"}
-            if word in body or alike(word) & body:
+            yes, no = (names - nouns for names in column.flag_names)
+            if word in body | yes or alike(word) & body:
                 yield Filter(column, ("FALSE" if negated else "TRUE",), covers=frozenset({index}))
-            elif _OPPOSITE.get(cues.words[index].lower) in body:
+            elif _OPPOSITE.get(cues.words[index].lower) in body or word in no:
                 yield Filter(column, ("FALSE",), covers=frozenset({index}), score=0.7)
 
 
 def _countries(cues: Cues, schema: Schema) -> list[Filter]:
     found: list[Filter] = []
-    for name, spellings in COUNTRIES.items():
-        for match in re.finditer(rf"\b{re.escape(name)}\b", cues.text):
-            covers = frozenset(i for i, t in enumerate(cues.words) if match.start() <= t.start and t.end <= match.end())
+    named = [(m.span(), s) for name, s in COUNTRIES.items() for m in re.finditer(rf"\b{re.escape(name)}\b", cues.text)]
+    named += [((t.start, t.end), COUNTRIES["usa"]) for t in cues.words if t.text == "US"]
+    for (start, end), spellings in named:
+        covers = frozenset(i for i, t in enumerate(cues.words) if start <= t.start and t.end <= end)
+        if covers & set(cues.content):
             found += [
                 Filter(column, (_spelling(column, spellings),), covers=covers)
                 for table in schema.tables
@@ -176,5 +201,3 @@ def _spelling(column: Column, spellings: tuple[str, ...]) -> str:
     if known:
         return known
     return spellings[0] if {"iso", "code"} & column.note or not column.description else spellings[-1]
-
-

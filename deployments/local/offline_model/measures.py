@@ -12,20 +12,26 @@ from dataclasses import replace
 
 from deployments.local.offline_model.cues import Cues
 from deployments.local.offline_model.joins import Nest, path_to
-from deployments.local.offline_model.matching import hit
+from deployments.local.offline_model.matching import hit, is_event
 from deployments.local.offline_model.reading import Filter, Kind, Measure
 from deployments.local.offline_model.schema_view import Column, Schema, Table
 from deployments.local.offline_model.words import alike, stem, stems_of
 
-_MONEY = tuple(stem(w) for w in "total amount revenue value net gross sum price fee charge cost".split())
-_RATES = stems_of("price rate score age rating duration length temperature percent pct minutes hours days margin weight height size speed")
+_MONEY = tuple(
+    stem(w) for w in ["total", "amount", "revenue", "value", "net", "gross", "sum", "price", "fee", "charge", "cost"]
+)
+RATES = stems_of(
+    "price rate score age rating duration length temperature percent "
+    "pct minutes hours days margin weight height size speed"
+)
 _SALES = stems_of("order sale invoice transaction purchase booking bill receipt ticket subscription deal")
 QUANTITY = stems_of("quantity qty units pieces copies volume")
 _WORTH = stems_of("price cost amount value total fee discount margin rate")
+_GENERIC = stems_of("new day date time start started end of customer order")
 _REVENUE = alike(stem("revenue"))
 _MARGIN = stems_of("margin profit profitability earnings")
 _DOLLARS = stems_of("dollar dollars euro euros usd eur gbp money pound pounds cents")
-_SIZE_WORDS = r"(?:value|amount|total|size|worth|volume|sum|spend|spending)s?"
+_SIZE_WORDS = r"(?:value|amount|total|size|worth|sum|spend|spending)s?"
 
 
 def unit_of(column: Column) -> str:
@@ -78,7 +84,11 @@ def margin_measures(schema: Schema) -> list[Measure]:
             for owner in schema.tables:
                 cost = next((c for c in owner.columns if c.is_number and c.array is None and "cost" in c.words
                              and (owner.id == table.id or c.words & stems_of("unit"))), None)  # fmt: skip
-                if cost and not cost.parents and path_to(schema, table, Nest(table.id, line.array) if line.array else None, owner.id) is not None:
+                if (
+                    cost
+                    and not cost.parents
+                    and path_to(schema, table, Nest(table.id, line.array) if line.array else None, owner.id) is not None
+                ):
                     columns = (line.columns[0], line.columns[1], cost, *line.columns[2:])
                     found.append(replace(line, name="margin", kind=Kind.MARGIN, columns=columns, score=0.95))
     return found
@@ -93,7 +103,13 @@ def candidates(cues: Cues, free: tuple[int, ...], filters: list[Filter], schema:
     found += _margins(cues, free, schema)
     found += _parts(cues, free, filters, schema)
     found += _bare_rows(filters, schema)
-    return sorted(found, key=lambda m: -m.score)
+    return sorted((_counted(m, cues) for m in found), key=lambda m: -m.score)
+
+
+def _counted(measure: Measure, cues: Cues) -> Measure:
+    """A measure of the very word after `how many` or `share of` is likelier."""
+    place = next((p for p, i in enumerate(cues.counted) if i in measure.covers), None)
+    return measure if place is None else replace(measure, score=measure.score + (0.4, 0.3, 0.1)[place])
 
 
 def _sum(column: Column, name: str, score: float) -> Measure:
@@ -106,7 +122,6 @@ def rows_of(table: Table, covers: frozenset[int] = frozenset(), score: float = 0
 
 
 def _counts(cues: Cues, free: tuple[int, ...], schema: Schema) -> Iterable[Measure]:
-    bonus = 0.15 * cues.count
     for index in free:
         word = cues.words[index].stem
         for table in schema.tables:
@@ -114,17 +129,26 @@ def _counts(cues: Cues, free: tuple[int, ...], schema: Schema) -> Iterable[Measu
             fit = hit(word, head) or 0.8 * hit(word, table.words)
             size = _asks_size(cues, index)
             money = money_column(table)
-            if fit and size and money and not cues.count:
+            if fit and re.match(r"[\s-]+volumes?\b", cues.text[cues.words[index].end :]):
+                yield rows_of(table, frozenset({index, index + 1}), 1.0)
+            elif fit and size and money and not cues.count:
                 kind = Kind.AVG if cues.aggregate == "avg" else Kind.MEDIAN if cues.aggregate else Kind.SUM
                 covers = frozenset({index})
                 yield Measure(_size_name(kind, table), kind, table.id, (money,), covers=covers, score=fit, unit="money")
             elif fit:
-                yield rows_of(table, frozenset({index}), 0.8 * fit + bonus)
+                yield rows_of(table, frozenset({index}), 0.8 * fit * _noun(cues, index))
+            elif table.time and hit(word, (table.time.words | table.time.aliases | table.time.head) - _GENERIC):
+                yield rows_of(table, frozenset({index}), 0.5)
             for column in table.columns:
                 entity = _entity(column, word, schema)
                 if entity and column != table.key:
                     yield Measure(entity.name, Kind.DISTINCT, table.id, (column,), column.array, (), None,
-                                  frozenset({index}), 0.6 + bonus, "count")  # fmt: skip
+                                  frozenset({index}), 0.7 * _noun(cues, index), "count")  # fmt: skip
+
+
+def _noun(cues: Cues, index: int) -> float:
+    """A past form (`ordered`) is less likely to be the counted noun than a noun (`orders`)."""
+    return 0.8 if cues.words[index].lower.endswith("ed") else 1.0
 
 
 def _asks_size(cues: Cues, index: int) -> bool:
@@ -149,23 +173,33 @@ def _entity(column: Column, word: str, schema: Schema) -> Table | None:
 def _columns(cues: Cues, free: tuple[int, ...], schema: Schema) -> Iterable[Measure]:
     for table in schema.tables:
         for column in table.columns:
-            if not column.is_number:
-                continue
+            if not column.is_number or column.words & _REVENUE:
+                continue  # revenue is judged as a whole, by `revenue_measures`
             fits = {i: _number_fit(cues.words[i].stem, column, table) for i in free}
             direct = [f for f, strong in fits.values() if strong]
             if direct:
                 covers = frozenset(i for i, (f, _) in fits.items() if f)
-                missed = 0.04 * len([w for w in column.words if not any(w in alike(cues.words[i].stem) for i in covers)])
+                missed = 0.04 * len(
+                    [w for w in column.words if not any(w in alike(cues.words[i].stem) for i in covers)]
+                )
                 kind = _kind_for(column, cues)
                 score = max(direct) + 0.05 * (len(covers) - 1) - missed
                 if cues.count and cues.aggregate is None:
-                    score += 0.1 if column.words & QUANTITY else -0.3 if kind is not Kind.SUM else 0.0
+                    score += (
+                        0.1
+                        if column.words & QUANTITY
+                        else -0.3
+                        if kind is not Kind.SUM
+                        else -0.5 * (unit_of(column) == "money")
+                    )
                 yield Measure(_name(kind, column, table), kind, table.id, (column,), column.array, (), None,
                               covers, min(score, 1.1), unit_of(column))  # fmt: skip
 
 
 def _number_fit(word: str, column: Column, table: Table) -> tuple[float, bool]:
     """How well a word fits a number column, and whether it names the column rather than its surroundings."""
+    if column.words & _WORTH and not (alike(word) | {word}) & (_WORTH | column.aliases) and len(column.words) > 1:
+        return 0.3 * (word in column.words), False
     if word in column.words:
         return 1.0, True
     if column.words & alike(word):
@@ -179,20 +213,22 @@ def _number_fit(word: str, column: Column, table: Table) -> tuple[float, bool]:
 def _kind_for(column: Column, cues: Cues) -> Kind:
     if cues.aggregate == "median":
         return Kind.MEDIAN
-    if cues.aggregate == "avg" or (column.words & _RATES and column.type != "INT64" and not cues.share):
+    if cues.aggregate == "avg" or (column.words & RATES and column.type != "INT64" and not cues.share):
         return Kind.AVG
-    if column.words & _RATES and not re.search(r"\btotal\b", cues.text):
+    if column.words & RATES and not re.search(r"\btotal\b", cues.text):
         return Kind.AVG
     return Kind.SUM
 
 
 def _name(kind: Kind, column: Column, table: Table) -> str:
-    leaf = column.leaf if len(column.leaf) > 5 or column.parents else column.leaf
+    leaf = column.leaf
     if column.parents and column.array is None:
         leaf = column.path.replace(".", "_")
     elif column.words <= stems_of("total amount value price cost") and not column.parents:
         leaf = f"{re.sub(r's$', '', table.name)}_{column.leaf}"
-    return {Kind.AVG: f"average_{leaf}", Kind.MEDIAN: f"median_{leaf}"}.get(kind, f"total_{leaf}" if leaf != "revenue" else leaf)
+    return {Kind.AVG: f"average_{leaf}", Kind.MEDIAN: f"median_{leaf}"}.get(
+        kind, f"total_{leaf}" if leaf != "revenue" else leaf
+    )
 
 
 def _named(cues: Cues, free: tuple[int, ...], measures: list[Measure], names: frozenset[str]) -> Iterable[Measure]:
@@ -208,12 +244,12 @@ def _named(cues: Cues, free: tuple[int, ...], measures: list[Measure], names: fr
 
 
 def _margins(cues: Cues, free: tuple[int, ...], schema: Schema) -> Iterable[Measure]:
-    for margin in _named(cues, free, margin_measures(schema), _MARGIN):
-        covers = margin.covers | {i for i in free if cues.words[i].lower in ("gross", "net")}
-        margin = replace(margin, covers=covers)
+    for found in _named(cues, free, margin_measures(schema), _MARGIN):
+        covers = found.covers | {i for i in free if cues.words[i].lower in ("gross", "net")}
+        margin = replace(found, covers=covers)
         if cues.rate or re.search(r"margin (?:in )?(?:%|percent)|(?:percent|%)\w* margin", cues.text):
-            line = Measure("revenue", Kind.LINE, margin.table, (margin.columns[0], margin.columns[1], *margin.columns[3:]),
-                           margin.array, unit="money")  # fmt: skip
+            columns = (*margin.columns[:2], *margin.columns[3:])
+            line = Measure("revenue", Kind.LINE, margin.table, columns, margin.array, unit="money")
             yield quotient(margin, line, "margin_pct", "percent")
         yield margin
 
@@ -228,9 +264,19 @@ def _parts(cues: Cues, free: tuple[int, ...], filters: list[Filter], schema: Sch
     """Parts of a whole: `what share of X is V`, `V rate`, `V's part of the revenue`."""
     if not (cues.share or cues.rate):
         return
-    amounts = [*_named(cues, free, revenue_measures(schema), _REVENUE), *_columns(cues, free, schema)] if cues.share else []
+    amounts = (
+        [*_named(cues, free, revenue_measures(schema), _REVENUE), *_columns(cues, free, schema)] if cues.share else []
+    )
+    several = {
+        f.column
+        for f in filters
+        for g in filters
+        if f.column == g.column and f.values != g.values and not f.covers & g.covers
+    }
     for chosen in filters:
         table = schema.table(chosen.column.table)
+        if chosen.column in several or is_event(chosen.column):
+            continue
         basis = _basis(cues, free, chosen, table, schema)
         name = f"{_slug(chosen)}_{basis.name}_share_pct"
         covers = chosen.covers | basis.covers
@@ -246,6 +292,12 @@ def _parts(cues: Cues, free: tuple[int, ...], filters: list[Filter], schema: Sch
 def _basis(cues: Cues, free: tuple[int, ...], chosen: Filter, table: Table, schema: Schema) -> Measure:
     """What the part is a part of: distinct entities when they are named, else the table's rows."""
     rest = [i for i in free if i not in chosen.covers]
+    if chosen.column.is_flag:
+        stems = {i: cues.words[i].stem for i in rest}
+        named = frozenset(
+            i for i, w in stems.items() if hit(w, table.words) or any(_entity(c, w, schema) for c in table.columns)
+        )
+        return rows_of(table, named)
     for index in rest:
         word = cues.words[index].stem
         if hit(word, table.words):

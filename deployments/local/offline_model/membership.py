@@ -1,7 +1,8 @@
 """Rows that have, or have not, something in another table: refunded orders, sessions with a purchase, unsold products.
 
-Decides which table is counted and which only asked for membership. Conversion and abandonment rates are such shares over
-the steps of an event column. Always a semi-join on a key, so the counted rows are never multiplied.
+Decides which table is counted and which only asked for membership. Conversion and abandonment rates are such
+shares over the steps of an event column. Always a semi-join on a key, so the counted rows are never
+multiplied.
 """
 
 from collections.abc import Iterable
@@ -9,13 +10,14 @@ from dataclasses import replace
 
 from deployments.local.offline_model.cues import Cues
 from deployments.local.offline_model.joins import steps_from
-from deployments.local.offline_model.matching import EVENT_WORDS, hit
+from deployments.local.offline_model.matching import hit, is_event
 from deployments.local.offline_model.measures import quotient, rows_of
 from deployments.local.offline_model.reading import Filter, Kind, Measure
 from deployments.local.offline_model.schema_view import Column, Schema, Table
 from deployments.local.offline_model.words import stem
 
 _NEVER = frozenset({"never", "without", "no", "not", "none"})
+_AUXILIARIES = frozenset({"were", "was", "are", "is", "been", "got", "get", "later"})
 _CONVERT = stem("conversion")
 _ABANDON = frozenset({stem("abandonment"), stem("abandoned"), stem("abandon")})
 
@@ -37,11 +39,7 @@ def links(schema: Schema, many: Table) -> Iterable[tuple[Table, Column]]:
 
 def event_columns(schema: Schema) -> list[Column]:
     """Columns that hold the steps of a process, the one with the most known steps first."""
-    found = [
-        c for t in schema.tables for c in t.columns
-        if c.is_category and c.array is None and len(c.values) >= 3 and (c.words | c.aliases) & EVENT_WORDS and len(list(links(schema, t)))
-        and not c.words & {stem("status")}
-    ]  # fmt: skip
+    found = [c for t in schema.tables for c in t.columns if is_event(c) and any(links(schema, t))]
     return sorted(found, key=lambda c: -len(c.values))
 
 
@@ -52,22 +50,29 @@ def _by_step(cues: Cues, free: tuple[int, ...], filters: list[Filter], schema: S
         last = Filter(column, (column.values[-1],), covers=converting)
         named = [f for f in filters if f.column == column and len(f.values) == 1]
         chosen = [*named, *([last] if converting else [])]
-        for table, key in _populations(schema, column):
+        for place, (table, key) in enumerate(populations(schema, column)):
             for found in chosen:
                 covers = found.covers | _named(cues, free, table) | converting
                 within = _membership(table, key, found)
                 if abandoning:
-                    yield _abandoned(table, within, replace(_membership(table, key, last), op="not in"), covers | abandoning)
+                    yield _abandoned(
+                        table,
+                        within,
+                        replace(_membership(table, key, last), op="not in"),
+                        covers | abandoning,
+                        1.0 - 0.05 * place,
+                    )
                 elif cues.rate or cues.share or converting:
-                    yield _share(table, within, covers, 1.0 if _named(cues, free, table) else 0.9)
+                    yield _share(table, within, covers, (1.0 if _named(cues, free, table) else 0.9) - 0.05 * place)
                 elif _named(cues, free, table):
                     yield _count(table, within, covers)
 
 
-def _populations(schema: Schema, column: Column) -> list[tuple[Table, Column]]:
-    """Tables whose rows go through the steps, the largest (finest) first."""
-    found = [(t, k) for t, k in links(schema, schema.table(column.table)) if k.array is None]
-    return sorted(found, key=lambda p: -p[0].rows)
+def populations(schema: Schema, column: Column) -> list[tuple[Table, Column]]:
+    """Tables whose rows go through the steps, the finest first: most rows, then named in the events' description."""
+    events = schema.table(column.table)
+    found = [(t, k) for t, k in links(schema, events) if k.array is None]
+    return sorted(found, key=lambda p: (-p[0].rows, not p[0].words & events.note))
 
 
 def _named(cues: Cues, free: tuple[int, ...], table: Table) -> frozenset[int]:
@@ -94,10 +99,10 @@ def _count(table: Table, within: Filter, covers: frozenset[int]) -> Measure:
     return replace(rows_of(table, covers, 0.8), name=name, where=(within,))
 
 
-def _abandoned(table: Table, within: Filter, out: Filter, covers: frozenset[int]) -> Measure:
+def _abandoned(table: Table, within: Filter, out: Filter, covers: frozenset[int], score: float) -> Measure:
     base = replace(rows_of(table), where=(within,))
     top = replace(base, where=(within, out))
-    return replace(quotient(top, base, "abandonment_rate_pct", "percent"), covers=covers, score=1.0)
+    return replace(quotient(top, base, "abandonment_rate_pct", "percent"), covers=covers, score=score)
 
 
 def _by_table(cues: Cues, free: tuple[int, ...], schema: Schema) -> Iterable[Measure]:
@@ -126,8 +131,10 @@ def _units_sold(cues: Cues, free: tuple[int, ...], never: bool, key: Column) -> 
 
 def _passive(cues: Cues, verbs: frozenset[int]) -> bool:
     """`were refunded`, `got refunded`, `with a refund`: membership rather than a count of the other table."""
-    return any(
-        i > 0 and (cues.words[i].lower.endswith("ed") and cues.words[i - 1].lower in ("were", "was", "are", "is", "been", "got", "get", "later")
-                   or cues.words[i - 1].lower in ("with", "has", "have", "had") or cues.words[max(i - 2, 0)].lower == "with")
-        for i in verbs
-    )  # fmt: skip
+    for i in verbs:
+        before = cues.words[i - 1].lower if i else ""
+        if cues.words[i].lower.endswith("ed") and before in _AUXILIARIES:
+            return True
+        if before in ("with", "has", "have", "had") or (i > 1 and cues.words[i - 2].lower == "with"):
+            return True
+    return False

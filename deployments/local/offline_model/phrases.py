@@ -8,12 +8,17 @@ import re
 from dataclasses import dataclass
 
 from deployments.local.offline_model.cues import Cues
-from deployments.local.offline_model.words import number
+from deployments.local.offline_model.words import number, word_set
 
 _MARKERS = frozenset({"by", "per", "each", "every", "across", "among"})
 _ASKING = frozenset({"which", "what"})
-_SKIPPED = frozenset("the a an different our all of their its single one individual most least frequent common popular important visited viewed used ordered selling sold bought performing often frequently".split())
-_TOPLIKE = re.compile(r"\b(?:top|best|bottom|worst|leading|\d+|one|two|three|four|five|six|seven|eight|nine|ten|twelve)\b")
+_SKIPPED = word_set(
+    """the a an different our all of their its single one individual most least frequent common popular important
+    visited viewed used ordered selling sold bought performing often frequently"""
+)
+_TOPLIKE = re.compile(
+    r"\b(?:top|best|bottom|worst|leading|\d+|one|two|three|four|five|six|seven|eight|nine|ten|twelve)\b"
+)
 
 
 @dataclass(frozen=True)
@@ -45,10 +50,12 @@ def _starts(cues: Cues) -> list[tuple[int, str, bool]]:
     if cues.rank:
         after = next((i for i, t in enumerate(cues.words) if t.start >= cues.rank.span[1]), len(cues.words))
         toplike = bool(_TOPLIKE.search(cues.text[slice(*cues.rank.span)]))
-        found.append((after, "rank", toplike and cues.rank.n is not None))
+        if toplike or not any(t.lower in _ASKING for t in cues.words):
+            found.append((after, "rank", toplike and cues.rank.n is not None))
     for i, token in enumerate(cues.words):
         if token.lower in _MARKERS:
-            found.append((i + 1, token.lower, not ranked and token.lower != "per"))
+            passive = i > 0 and cues.words[i - 1].lower.endswith(("ed", "made", "bought", "paid"))
+            found.append((i + 1, token.lower, not ranked and not passive and token.lower != "per"))
         elif token.lower in _ASKING:
             found.append((i + 1, token.lower, False))
     return found

@@ -13,9 +13,15 @@ from deployments.local.offline_model.sql_writer import write_sql
 from deployments.local.offline_model.time_window import Window
 
 _FORMS = {
-    Form.TOTAL: "total", Form.TREND: "trend", Form.RANKING: "ranking", Form.COMPARISON: "comparison of two periods",
-    Form.SHARES: "shares of the whole", Form.FUNNEL: "funnel", Form.ANOMALY: "search for unusual periods",
-}  # fmt: skip
+    Form.TOTAL: "total",
+    Form.TREND: "trend",
+    Form.RANKING: "ranking",
+    Form.COMPARISON: "comparison of two periods",
+    Form.SHARES: "shares of the whole",
+    Form.FUNNEL: "funnel",
+    Form.THRESHOLD: "count of those that pass a threshold",
+    Form.ANOMALY: "search for unusual periods",
+}
 
 
 def plan_arguments(reading: Reading, schema: Schema, cues: Cues, again: bool) -> Json:

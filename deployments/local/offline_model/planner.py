@@ -1,17 +1,18 @@
 """From a whole conversation to the one next tool call; pure, so the same messages always give the same call.
 
-Decides the order of work: turn away, list tables, describe the likely ones, look up values or the last day of data where
-the question needs it, ask back once, propose, repair, answer. Never calls a tool that the request does not offer, never
-proposes a reading that leaves a word of the question unexplained. What it needs to remember is in the messages.
+Decides the order of work: turn away, list tables, describe the likely ones, look up values or the last day of
+data where the question needs it, ask back once, propose, repair, answer. Never calls a tool that the request
+does not offer, never proposes a reading that leaves a word of the question unexplained. What it needs to
+remember is in the messages.
 """
 
 from dataclasses import dataclass
 
-from deployments.local.offline_model.ambiguity import Question, open_question
+from deployments.local.offline_model.ambiguity import Question, open_question, with_answer
 from deployments.local.offline_model.answer_writer import write_answer
 from deployments.local.offline_model.conversation import Conversation, Json
 from deployments.local.offline_model.cues import Cues, read_cues
-from deployments.local.offline_model.explore import anchor_of, next_description, next_profile
+from deployments.local.offline_model.explore import anchor_of, next_description, next_profile, outside
 from deployments.local.offline_model.intent import interpret
 from deployments.local.offline_model.plan_text import plan_arguments
 from deployments.local.offline_model.reading import Reading
@@ -65,15 +66,18 @@ def _wanted(conversation: Conversation) -> Call:
         return _give_up(reason or "There is no question to answer.")
     if len(conversation.exchanges) >= MAX_TURNS:
         return _give_up("The question could not be answered within the planner's number of steps.")
-    if not conversation.of("list_tables"):
+    if not conversation.answered("list_tables"):
         return Call("list_tables", {"search": ""})
     return _explore(read_turn(conversation))
 
 
 def _text(conversation: Conversation) -> str:
     """The question with the answers to questions asked back."""
-    answers = [str(e.data.get("answer", "")).strip() for e in conversation.answered("ask_user")]
-    return " ".join([conversation.question.rstrip(" ?.!"), *(f", by {a}" for a in answers if a)])
+    text = conversation.question.rstrip(" ?.!")
+    for exchange in conversation.answered("ask_user"):
+        answer = str(exchange.data.get("answer", "")).strip()
+        text = with_answer(text, str(exchange.arguments.get("question", "")), answer, conversation.today)
+    return text
 
 
 def read_turn(conversation: Conversation) -> Turn:
@@ -92,22 +96,26 @@ def read_turn(conversation: Conversation) -> Turn:
 
 def _explore(turn: Turn) -> Call:
     best, conversation = turn.best, turn.conversation
-    complete = best is not None and not best.uncovered
-    described = next_description(turn.schema, turn.cues, conversation, complete)
+    asked = bool(conversation.of("ask_user"))
+    question = None if asked and best and not best.uncovered else open_question(turn.cues, turn.schema, turn.readings)
+    complete = best is not None and not best.uncovered and question is None
+    described = next_description(turn.schema, turn.cues, conversation, best, complete)
     if described:
         return described_call(described)
     if turn.schema.truncated and len(conversation.of("list_tables")) == 1 and not complete:
         return Call("list_tables", {"search": _search_words(turn.cues)})
-    question = open_question(turn.cues, turn.schema, turn.readings)
-    if question and not conversation.of("ask_user") and conversation.offers("ask_user"):
+    if question and question.options and not asked and conversation.offers("ask_user"):
         return Call("ask_user", {"question": question.text, "options": list(question.options)})
-    if question and not complete:
+    if question and question.options:
         return _assume(turn, question)
     column = next_profile(turn.schema, turn.cues, turn.readings, conversation)
     if column:
         return Call("profile_column", {"table": column.table, "column": column.path})
     if best is None or not complete:
         return _give_up(_nothing_fits(turn))
+    covered = outside(best.table, turn.cues)
+    if covered:
+        return _give_up(f"The table {best.table.name} covers {covered} only, so there is nothing for that period.")
     return _propose(turn, best)
 
 
@@ -121,17 +129,21 @@ def _search_words(cues: Cues) -> str:
 
 def _assume(turn: Turn, question: Question) -> Call:
     """The first option, stated as an assumption, when asking is not possible or brought nothing usable."""
-    cues = read_cues(f"{turn.conversation.question.rstrip(' ?.!')} , by {question.options[0]}", turn.conversation.today)
+    asked = turn.conversation
+    text = with_answer(asked.question.rstrip(" ?.!"), question.text, question.options[0], asked.today)
+    cues = read_cues(text, turn.conversation.today)
     readings = [r for r in interpret(cues, turn.schema) if not r.uncovered]
     if not readings:
         return _give_up(_nothing_fits(turn))
-    return _propose(turn, readings[0].assuming(f"taken as: by {question.options[0]}"))
+    return _propose(turn, readings[0].assuming(f"taken as: {question.options[0]}"))
 
 
 def _propose(turn: Turn, reading: Reading) -> Call:
     failed = turn.conversation.failed_plans()
     if len(failed) > MAX_REPAIRS:
-        return _give_up(f"The query was refused {len(failed)} times; the last reason was: {_last_reason(turn.conversation)}")
+        return _give_up(
+            f"The query was refused {len(failed)} times; the last reason was: {_last_reason(turn.conversation)}"
+        )
     arguments = plan_arguments(reading, turn.schema, turn.cues, bool(failed))
     if failed:
         repaired = repaired_sql(arguments, failed, turn.schema)
@@ -155,7 +167,9 @@ def _nothing_fits(turn: Turn) -> str:
     unknown = ", ".join(dict.fromkeys(turn.cues.words[i].text for i in uncovered))
     if unknown:
         return f"Nothing in the tables matches: {unknown}. The question cannot be answered from this data."
-    return "The question names nothing that the tables can measure. Ask for a figure, such as a count, a sum or a trend."
+    return (
+        "The question names nothing that the tables can measure. Ask for a figure, such as a count, a sum or a trend."
+    )
 
 
 def _answer(conversation: Conversation, results: list[Json]) -> Call:
@@ -196,9 +210,10 @@ def _instead(conversation: Conversation, wanted: Call) -> Call:
 
 
 def _first_offered(conversation: Conversation, wanted: Call) -> Call:
-    for tool, arguments in (("list_tables", {"search": ""}), ("ask_user", {"question": "How shall I go on?", "options": []})):
+    for tool, arguments in (
+        ("list_tables", {"search": ""}),
+        ("ask_user", {"question": "How shall I go on?", "options": []}),
+    ):
         if conversation.offers(tool):
             return Call(tool, arguments)
     return wanted
-
-

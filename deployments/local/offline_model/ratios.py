@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from deployments.local.offline_model.cues import Cues
 from deployments.local.offline_model.matching import hit
-from deployments.local.offline_model.measures import QUANTITY, candidates, quotient, rows_of
+from deployments.local.offline_model.measures import QUANTITY, RATES, candidates, quotient, rows_of
 from deployments.local.offline_model.reading import Kind, Measure
 from deployments.local.offline_model.schema_view import Schema, Table
 
@@ -17,7 +17,7 @@ _TOPS = (Kind.ROWS, Kind.DISTINCT, Kind.SUM, Kind.LINE, Kind.MARGIN, Kind.AVG)
 
 def per_ratio(cues: Cues, free: tuple[int, ...], schema: Schema) -> Iterable[Measure]:
     """One quotient for every numerator that shares a base with the thing after `per`."""
-    position = next((i for i, t in enumerate(cues.words) if t.lower in ("per", "each")), None)
+    position = next((i for i, t in enumerate(cues.words) if _divides(cues, i, t.lower)), None)
     if position is None:
         return
     below = tuple(i for i in free if i == position + 1)
@@ -25,10 +25,22 @@ def per_ratio(cues: Cues, free: tuple[int, ...], schema: Schema) -> Iterable[Mea
     if not below or not above:
         return
     for top in candidates(cues, above, [], schema):
-        if top.kind in _TOPS:
+        if top.kind in _TOPS and not _is_rate(top):
             bottom = _denominator(cues.words[below[0]].stem, below, schema.table(top.table), top)
             if bottom:
                 yield _per(top, bottom)
+
+
+def _divides(cues: Cues, index: int, word: str) -> bool:
+    """`per X`, `each X`, `in an X`."""
+    if word in ("a", "an"):
+        return bool(cues.aggregate) and index > 0 and cues.words[index - 1].lower in ("in", "for", "with")
+    return word in ("per", "each", "every")
+
+
+def _is_rate(top: Measure) -> bool:
+    """Prices and rates are averaged, never added up and divided."""
+    return top.kind is Kind.AVG and bool(top.columns[0].words & RATES)
 
 
 def _denominator(word: str, below: tuple[int, ...], table: Table, top: Measure) -> Measure | None:

@@ -135,6 +135,7 @@ class Reading:
     steps: tuple[str, ...] = ()
     anomaly: str | None = None
     cumulative: bool = False
+    by_change: bool = False
     score: float = 0.0
     uncovered: tuple[int, ...] = ()
     soft: tuple[int, ...] = ()

@@ -26,7 +26,8 @@ def blocked_columns(conversation: Conversation, schema: Schema) -> frozenset[str
                 f"{t.id}.{c.path}"
                 for t in schema.tables
                 for c in t.columns
-                if subject in (f"{t.id}.{c.path}", c.path, f"{t.name}.{c.path}") or subject.endswith(f"{t.name}.{c.path}")
+                if subject in (f"{t.id}.{c.path}", c.path, f"{t.name}.{c.path}")
+                or subject.endswith(f"{t.name}.{c.path}")
             }
     return frozenset(found)
 
@@ -44,7 +45,10 @@ def repaired_sql(arguments: Json, failed: Sequence[Exchange], schema: Schema) ->
     sent = {_sql(e.arguments) for e in failed}
     last = failed[-1].error
     choices = [arguments, _renamed(arguments, last), *_reduced(arguments)]
-    if _TRANSIENT.search(f"{last.get('message')} {last.get('reason')}") and list(map(_sql, (e.arguments for e in failed))).count(_sql(arguments)) < 2:
+    if (
+        _TRANSIENT.search(f"{last.get('message')} {last.get('reason')}")
+        and list(map(_sql, (e.arguments for e in failed))).count(_sql(arguments)) < 2
+    ):
         return arguments
     return next((c for c in choices if c is not None and _sql(c) not in sent), None)
 

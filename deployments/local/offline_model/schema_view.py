@@ -7,18 +7,18 @@ values out of descriptions. Never exposes a restricted column to the rest of the
 
 import re
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from deployments.local.offline_model.conversation import Conversation, Json
-from deployments.local.offline_model.words import stem, stems_of
+from deployments.local.offline_model.words import stem, stems_of, word_set
 
 NUMERIC = frozenset({"INT64", "FLOAT64", "NUMERIC", "BIGNUMERIC", "INTEGER", "FLOAT", "DECIMAL"})
 TEMPORAL = frozenset({"DATE", "TIMESTAMP", "DATETIME"})
 _KEY_ENDINGS = ("_id", "_key", "_code", "_no", "_number", "_sk")
 _LEAD = re.compile(r"(?:\bone of|\beither|\bvalues?(?: are)?:|\be\.g\.|\bsuch as|\bfor example|:)\s*", re.I)
-_FILLER = frozenset(
-    "the a an of to in for on is are was were and or with by at from as it its this that one each see not be who how "
-    "what when day date time number key true false which per".split()
+_FILLER = word_set(
+    """the a an of to in for on is are was were and or with by at from as it its this that one each see not be who how
+    what when day date time number key true false which per"""
 )
 _LABELS = ("name", "title", "label", "full_name", "display_name")
 
@@ -64,9 +64,13 @@ class Column:
     @cached_property
     def aliases(self) -> frozenset[str]:
         """Other names that the description gives in brackets, as in `Order value (revenue, sales)`."""
-        told = self.description if not self.is_category else self.description.split(":")[0]
-        groups = re.findall(r"\(([^()]{2,80})\)", told)
-        return frozenset().union(*(stems_of(g) for g in groups)) - _FILLER
+        return _bracketed(self.description.split(":")[0] if self.is_category else self.description)
+
+    @cached_property
+    def flag_names(self) -> tuple[frozenset[str], frozenset[str]]:
+        """Bracketed names that the description gives a flag's true and false."""
+        yes, _, no = self.description.partition("false")
+        return _bracketed(yes), _bracketed(no)
 
     @cached_property
     def head(self) -> frozenset[str]:
@@ -105,12 +109,7 @@ class Column:
     @cached_property
     def value_groups(self) -> dict[str, tuple[str, ...]]:
         """Names for several values at once, as in `Online means web and app`."""
-        found: dict[str, tuple[str, ...]] = {}
-        for match in re.finditer(r"(\w+) (?:means|covers|is|are|stands for) ([\w, ]+)", self.description):
-            parts = tuple(p.strip() for p in re.split(r",|\band\b|\bor\b", match[2]) if p.strip())
-            if len(parts) > 1 and set(parts) <= set(self.values):
-                found[match[1].lower()] = parts
-        return found
+        return value_groups(self.description, self.values)
 
     @cached_property
     def value_aliases(self) -> dict[str, tuple[str, ...]]:
@@ -260,6 +259,26 @@ def _profile(data: Json) -> Profile:
     return Profile(data.get("distinct"), data.get("min"), data.get("max"), top)
 
 
+@lru_cache(maxsize=4096)
+def _bracketed(text: str) -> frozenset[str]:
+    groups = re.findall(r"\(([^()]{2,80})\)", text)
+    return frozenset[str]().union(*(stems_of(g) for g in groups)) - _FILLER
+
+
+@lru_cache(maxsize=4096)
+def value_groups(text: str, values: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """Names that a description gives to several of the values together."""
+    found: dict[str, tuple[str, ...]] = {}
+    if not values:
+        return found
+    for match in re.finditer(r"(\w+) (?:means|covers|is|are|stands for) ([\w, ]+)", text):
+        parts = tuple(p.strip() for p in re.split(r",|\band\b|\bor\b", match[2]) if p.strip())
+        if len(parts) > 1 and set(parts) <= set(values):
+            found[match[1].lower()] = parts
+    return found
+
+
+@lru_cache(maxsize=4096)
 def described_values(text: str) -> dict[str, tuple[str, ...]]:
     """Values that a description enumerates, in order, with their bracketed other names.
 
@@ -267,7 +286,7 @@ def described_values(text: str) -> dict[str, tuple[str, ...]]:
     """
     quoted = re.findall(r"[`'\"]([^`'\"]{1,40})[`'\"]", text)
     if len(quoted) >= 2:
-        return {q: () for q in quoted}
+        return dict.fromkeys(quoted, ())
     barred = re.search(r"[\w-]+(?: ?\| ?[\w-]+)+", text)
     if barred:
         return {p.strip(): () for p in barred.group().split("|")}

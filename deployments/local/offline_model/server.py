@@ -49,7 +49,9 @@ class OfflineModel:
         return JSONResponse({"status": "ok", "model": MODEL})
 
     async def models(self, request: Request) -> Response:
-        return JSONResponse({"object": "list", "data": [{"id": MODEL, "object": "model", "created": 0, "owned_by": "offline"}]})
+        return JSONResponse(
+            {"object": "list", "data": [{"id": MODEL, "object": "model", "created": 0, "owned_by": "offline"}]}
+        )
 
     async def requests(self, request: Request) -> Response:
         return JSONResponse(asdict(self.counters))

@@ -1,7 +1,7 @@
 """Time between two dates: days from an order to its refund, length of a stay.
 
-Decides which two date columns a question about a duration means: two of one table, or one of a table and one of the table
-that its key leads to. Only whole days, averaged.
+Decides which two date columns a question about a duration means: two of one table, or one of a table and one
+of the table that its key leads to. Only whole days, averaged.
 """
 
 import re
@@ -14,8 +14,11 @@ from deployments.local.offline_model.reading import Kind, Measure
 from deployments.local.offline_model.schema_view import Column, Schema, Table
 
 _DURATION = re.compile(
-    r"\bhow long\b|\bhow many days\b|\bdays? (?:from|between|until|to|after|it takes|does it take|pass|elapse)|\btime (?:from|between|until|to)\b|"
-    r"\b(?:length|duration) of\b|\b(?:number of|average) days\b|\bdays (?:on average )?(?:pass|between|until)\b|\bin days\b", re.I
+    r"\bhow long\b|\bhow many days\b|\bdays? (?:from|between|until|"
+r"to|after|it takes|does it take|pass|elapse)|\btime (?:from|between|"
+r"until|to)\b|"
+    r"\b(?:length|duration) of\b|\b(?:number of|average) days\b|\bdays "
+r"(?:on average )?(?:pass|between|until)\b|\bin days\b", re.I
 )  # fmt: skip
 
 

@@ -13,14 +13,15 @@ from deployments.local.offline_model.joins import path_to
 from deployments.local.offline_model.reading import Dim, Filter, Kind, Measure, Reading
 from deployments.local.offline_model.schema_view import Column, Schema
 from deployments.local.offline_model.time_window import Window
+from deployments.local.offline_model.words import word_set
 
-_RESERVED = frozenset(
+_RESERVED = word_set(
     """all and any array as asc at between by case cast collate contains create cross cube current default define desc
     distinct else end enum escape except exclude exists extract false fetch following for from full group grouping
-    groups hash having if ignore in inner intersect interval into is join lateral left like limit lookup merge natural
-    new no not null nulls of on or order outer over partition preceding proto qualify range recursive respect right
-    rollup rows select set some struct tablesample then to treat true unbounded union unnest using when where window
-    with within""".split()
+    groups hash having if ignore in inner intersect interval into is join lateral left like limit lookup merge
+    natural new no not null nulls of on or order outer over partition preceding proto qualify range recursive
+    respect right rollup rows select set some struct tablesample then to treat true unbounded union unnest using
+    when where window with within"""
 )
 DECIMALS = {"money": 2, "percent": 2, "count": 2, "number": 4}
 
@@ -128,7 +129,7 @@ def _member(found: Filter, scope: Scope) -> str:
     if column.array:
         source += f" CROSS JOIN UNNEST(s0.{column.array}) AS s1"
     parts = [f"{names.ref(column)} IS NOT NULL", *(_plain_condition(f, names.ref(f.column)) for f in found.inner)]
-    inside = f"SELECT {names.ref(column)} FROM {source} WHERE {' AND '.join(parts)}"
+    inside = " ".join(["SELECT", names.ref(column), "FROM", source, "WHERE", " AND ".join(parts)])
     return f"{scope.ref(found.key)} {'NOT IN' if found.op == 'not in' else 'IN'} ({inside})"
 
 
@@ -157,14 +158,17 @@ def condition(found: Filter, scope: Scope) -> str:
 
 
 def _plain_condition(found: Filter, name: str) -> str:
+    values = list(found.values)
     if found.column.is_flag:
-        return name if found.values == ("TRUE",) else f"NOT {name}"
+        return name if values == ["TRUE"] else f"NOT {name}"
+    if found.op in (">", "<", ">=", "<=", "=") and found.column.is_number:
+        return f"{name} {found.op} {values[0]}"
     if found.op in (">", "<", ">=", "<="):
-        return f"{name} {found.op} {found.values[0]}"
-    if len(found.values) > 1:
-        inside = ", ".join(literal(v) for v in found.values)
+        return f"{name} {found.op} {moment(date.fromisoformat(values[0]), found.column)}"
+    if len(values) > 1:
+        inside = ", ".join(literal(v) for v in values)
         return f"{name} {'NOT IN' if found.op == '!=' else 'IN'} ({inside})"
-    return f"{name} {'!=' if found.op == '!=' else '='} {literal(found.values[0])}"
+    return f"{name} {'!=' if found.op == '!=' else '='} {literal(values[0])}"
 
 
 def within(window: Window, column: Column, scope: Scope) -> str:
@@ -203,7 +207,10 @@ def dim_columns(dim: Dim, scope: Scope) -> list[tuple[str, str]]:
 
 def dim_name(column: Column, schema: Schema) -> str:
     """A column's name in a result: generic leaves carry the name of what they belong to."""
-    if column.leaf in ("name", "title", "label", "type", "method", "category", "source", "value", "key") and column.array is None:
+    if (
+        column.leaf in ("name", "title", "label", "type", "method", "category", "source", "value", "key")
+        and column.array is None
+    ):
         owner = column.parents.split(".")[-1] if column.parents else schema.table(column.table).name.removesuffix("s")
         return column.leaf if column.leaf == "category" and not column.parents else f"{owner}_{column.leaf}"
     return column.leaf
@@ -228,7 +235,7 @@ def aggregate(measure: Measure, scope: Scope, when: str | None = None) -> str:
         case Kind.SUM | Kind.AVG | Kind.MAX | Kind.MIN:
             return f"{measure.kind.upper()}({_when(scope.ref(measure.columns[0]), when)})"
         case Kind.DURATION:
-            first, last = (scope.day(c) for c in measure.columns)
+            first, last = scope.day(measure.columns[0]), scope.day(measure.columns[-1])
             return f"AVG({_when(f'DATE_DIFF({last}, {first}, DAY)', when)})"
         case Kind.LINE | Kind.MARGIN:
             return f"SUM({_when(_line(measure, scope), when)})"

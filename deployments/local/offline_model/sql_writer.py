@@ -10,7 +10,16 @@ from deployments.local.offline_model.measures import rows_of
 from deployments.local.offline_model.reading import Form, Kind, Reading
 from deployments.local.offline_model.schema_view import Schema
 from deployments.local.offline_model.sql_text import (
-    Scope, aggregate, condition, dim_columns, from_clause, literal, period, rounded, scope_of, within,
+    Scope,
+    aggregate,
+    condition,
+    dim_columns,
+    from_clause,
+    literal,
+    period,
+    rounded,
+    scope_of,
+    within,
 )  # fmt: skip
 
 MAX_GROUPS = 1000
@@ -100,10 +109,14 @@ def _groups(scope: Scope) -> str:
     names = [n for _, n in keys]
     columns = [*names, *(m.name for m in reading.measures)]
     if reading.measure.additive and reading.form is not Form.TOTAL:
-        columns.append(f"ROUND(100 * SAFE_DIVIDE({reading.measure.name}, SUM({reading.measure.name}) OVER ()), 2) AS share_pct")
+        columns.append(
+            f"ROUND(100 * SAFE_DIVIDE({reading.measure.name}, SUM({reading.measure.name}) OVER ()), 2) AS share_pct"
+        )
     direction = "DESC" if reading.descending else "ASC"
     order = f"ORDER BY {reading.measure.name} {direction}, {', '.join(names)}"
-    return _cte(inner, f"SELECT {', '.join(columns)}\nFROM grouped_rows\n{order}\nLIMIT {reading.limit or MAX_GROUPS}")
+    return _cte(
+        inner, (f"SELECT {', '.join(columns)}\nFROM grouped_rows\n{order}\nLIMIT {reading.limit or MAX_GROUPS}")
+    )
 
 
 def _trend(scope: Scope) -> str:
@@ -115,10 +128,13 @@ def _trend(scope: Scope) -> str:
     columns = [*names, *(m.name for m in reading.measures)]
     if reading.cumulative:
         columns.append(f"SUM({name}) OVER ({frame}) AS cumulative_{name}")
-    columns += [f"{_change(scope, f'LAG({name}) OVER ({frame})')} AS {_change_name(reading)}",
-                f"{_change(scope, f'FIRST_VALUE({name}) OVER ({frame})')} AS {_change_name(reading)}_since_first"]  # fmt: skip
+    before, first = (f"{f}({name}) OVER ({frame})" for f in ("LAG", "FIRST_VALUE"))
+    change = _change_name(reading)
+    columns += [f"{_change(scope, before)} AS {change}", f"{_change(scope, first)} AS {change}_since_first"]
     order = f"ORDER BY {', '.join(names)}"
-    return _cte(_select(scope, keys, _measures(scope)), f"SELECT {', '.join(columns)}\nFROM grouped_rows\n{order}\nLIMIT 5000")
+    return _cte(
+        _select(scope, keys, _measures(scope)), (f"SELECT {', '.join(columns)}\nFROM grouped_rows\n{order}\nLIMIT 5000")
+    )
 
 
 def _change_name(reading: Reading) -> str:
@@ -150,7 +166,10 @@ def _comparison(scope: Scope) -> str:
                        + ("" if measure.kind in (Kind.ROWS, Kind.DISTINCT) else ", 2)") + " AS change")  # fmt: skip
     columns.append(f"{_change(scope, before, now)} AS {_change_name(reading)}")
     direction = "DESC" if reading.descending else "ASC"
-    order = f"\nORDER BY {now} {direction}, {', '.join(names)}\nLIMIT {reading.limit or MAX_GROUPS}" if names else ""
+    leading = _change_name(reading) if reading.by_change else now
+    order = (
+        (f"\nORDER BY {leading} {direction}, {', '.join(names)}\nLIMIT {reading.limit or MAX_GROUPS}") if names else ""
+    )
     return _cte(_select(scope, keys, both), f"SELECT {', '.join(columns)}\nFROM grouped_rows{order}")
 
 
@@ -164,16 +183,22 @@ def _anomaly(scope: Scope) -> str:
     frame = f"OVER ({parts}ORDER BY {names[0]} ROWS BETWEEN {near} PRECEDING AND {near} FOLLOWING)"
     whole = f"HAVING COUNT(DISTINCT {scope.day(reading.time)}) = 7" if reading.grain == "week" and not names[1:] else ""
     usual = f"SAFE_DIVIDE(SUM({name}) {frame} - {name}, COUNT({name}) {frame} - 1)"
-    neighbours = f"SELECT {', '.join(names)}, {name}, {usual} AS usual_level\n  FROM grouped_rows"
+    neighbours = "\n  ".join([f"SELECT {', '.join(names)}, {name}, {usual} AS usual_level", "FROM grouped_rows"])
     spread = f"STDDEV({name} - usual_level) OVER ({parts.strip()})"
     order = {"drop": "z_score", "spike": "z_score DESC"}.get(reading.anomaly or "any", "ABS(z_score) DESC")
-    final = (
-        f"SELECT {', '.join(names)}, {name}, ROUND(usual_level, 2) AS usual_level,\n"
-        f"  ROUND(100 * SAFE_DIVIDE({name} - usual_level, usual_level), 2) AS deviation_pct,\n"
-        f"  ROUND(SAFE_DIVIDE({name} - usual_level, {spread}), 2) AS z_score\n"
-        f"FROM neighbours\nWHERE usual_level IS NOT NULL\nORDER BY {order}\nLIMIT {reading.limit or 10}"
+    columns = [
+        *names,
+        name,
+        "ROUND(usual_level, 2) AS usual_level",
+        f"ROUND(100 * SAFE_DIVIDE({name} - usual_level, usual_level), 2) AS deviation_pct",
+        f"ROUND(SAFE_DIVIDE({name} - usual_level, {spread}), 2) AS z_score",
+    ]
+    lines = ["SELECT", "  " + ",\n  ".join(columns), "FROM neighbours", "WHERE usual_level IS NOT NULL"]
+    final = "\n".join([*lines, f"ORDER BY {order}", f"LIMIT {reading.limit or 10}"])
+    return (
+        _cte(_select(scope, keys, _measures(scope), whole), "").rstrip()
+        + f",\nneighbours AS (\n  {neighbours}\n)\n{final}"
     )
-    return _cte(_select(scope, keys, _measures(scope), whole), "").rstrip() + f",\nneighbours AS (\n  {neighbours}\n)\n{final}"
 
 
 def _funnel(scope: Scope) -> str:
@@ -189,7 +214,8 @@ def _funnel(scope: Scope) -> str:
     frame = (f"PARTITION BY {', '.join(groups)} " if groups else "") + "ORDER BY step_number"
     outer = (
         f"SELECT {', '.join(names)}, {count.name},\n"
-        f"  ROUND(100 * SAFE_DIVIDE({count.name}, FIRST_VALUE({count.name}) OVER ({frame})), 2) AS pct_of_first,\n"
+        f"  ROUND(100 * SAFE_DIVIDE({count.name}, FIRST_VALUE({count.name}) "
+        f"OVER ({frame})), 2) AS pct_of_first,\n"
         f"  ROUND(100 * SAFE_DIVIDE({count.name}, LAG({count.name}) OVER ({frame})), 2) AS pct_of_previous\n"
         f"FROM grouped_rows\nORDER BY {', '.join([*groups, 'step_number'])}\nLIMIT {MAX_GROUPS}"
     )
@@ -203,5 +229,7 @@ def _threshold(scope: Scope) -> str:
     operator, number = reading.threshold
     key = reading.measure.columns[0]
     counted = aggregate(rows_of(reading.table), scope)
-    inner = _select(scope, [(scope.ref(key), "counted_key")], [f"{counted} AS row_total"], f"HAVING {counted} {operator} {number}")
+    inner = _select(
+        scope, [(scope.ref(key), "counted_key")], [f"{counted} AS row_total"], f"HAVING {counted} {operator} {number}"
+    )
     return _cte(inner, f"SELECT COUNT(*) AS {reading.measure.name}\nFROM grouped_rows")

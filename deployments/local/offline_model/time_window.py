@@ -2,7 +2,8 @@
 
 Decides which days a phrase means, given an anchor day (the first day that is not in the data, or today). A window is
 half open: `start <= day < end`. Never reads a clock. "Last quarter" is the last complete calendar quarter before
-the anchor; "last 12 months" are the twelve complete months before it; "last 30 days" end the day before it.
+the anchor; "last 12 months" are the twelve complete months before it and "last 2 years" the
+twenty-four; "last 30 days" end the day before it.
 """
 
 import re
@@ -12,13 +13,11 @@ from datetime import date, timedelta
 
 from deployments.local.offline_model.words import number
 
-MONTHS = {
-    m: n
-    for n, names in enumerate(
-        "january jan|february feb|march mar|april apr|may|june jun|july jul|august aug|september sep sept|"
-        "october oct|november nov|december dec".split("|"), 1)
-    for m in names.split()
-}  # fmt: skip
+_MONTH_NAMES = (
+    "january jan|february feb|march mar|april apr|may|june jun|july jul|august aug|september sep sept|october oct|"
+    "november nov|december dec"
+)
+MONTHS = {name: n for n, names in enumerate(_MONTH_NAMES.split("|"), 1) for name in names.split()}
 _MONTH = "(?:" + "|".join(sorted(MONTHS, key=len, reverse=True)) + r")\b\.?"
 _ORDINAL = {"first": 1, "second": 2, "third": 3, "fourth": 4, "1st": 1, "2nd": 2, "3rd": 3, "4th": 4}
 _ISO = r"\d{4}-\d{2}-\d{2}"
@@ -216,6 +215,8 @@ def _year(m: re.Match[str], anchor: date) -> Window:
 
 def _last_n(m: re.Match[str], anchor: date) -> Window:
     unit, count = m["u"], number(m["n"]) or 1
+    if unit == "year":
+        unit, count = "month", 12 * count
     end = anchor if unit == "day" else floor(anchor, unit)
     return Window(shift(end, unit, -count), end, unit, (0, 0), relative=True)
 
@@ -261,35 +262,56 @@ def _to_date_or_year(m: re.Match[str], anchor: date) -> Window:
 
 _YEAR = r"(?P<y>20\d\d)"
 _RULES: tuple[tuple[str, Callable[[re.Match[str], date], Window | None]], ...] = (
-    (rf"\b(?:between|from)?\s*\b(?P<d1>{_ISO})\s*(?:and|to|until|till|through|-|–)\s*(?P<d2>{_ISO})", _iso_range),
+    ((
+rf"\b(?:between|from)?\s*\b(?P<d1>{_ISO})\s*(?:and|to|until|till|"
+rf"through|-|\u2013)\s*(?P<d2>{_ISO})"
+), _iso_range),
     (rf"\bweek (?:of|starting|beginning)(?: on)? (?P<d>{_ISO})", _iso_week),
-    (rf"\b(?:between|from)?\s*(?P<m1>{_MONTH})\s+(?P<d1>\d{{1,2}})(?:st|nd|rd|th)?\s*(?:and|to|-|–|through|until)\s*"
+    (rf"\b(?:between|from)?\s*(?P<m1>{_MONTH})\s+(?P<d1>\d{{1,2}})(?:st|"
+rf"nd|rd|th)?\s*(?:and|to|-|\u2013|through|until)\s*"
      rf"(?P<m2>{_MONTH})?\s*(?P<d2>\d{{1,2}})(?:st|nd|rd|th)?\b(?!\d)(?:,?\s+(?P<y>20\d\d))?", _long_range),
     (rf"\b(?:between|from)\s+(?P<m1>{_MONTH})\s*(?P<y1>20\d\d)?\s*(?:and|to|until|till|through)\s+"
      rf"(?P<m2>{_MONTH})\s*(?P<y2>20\d\d)?", _month_range),
-    (rf"\b(?P<m1>{_MONTH})\s*(?P<y1>20\d\d)?\s*(?:to|until|till|through|-|–)\s*(?P<m2>{_MONTH})\s*(?P<y2>20\d\d)?",
+    ((
+rf"\b(?P<m1>{_MONTH})\s*(?P<y1>20\d\d)?\s*(?:to|until|till|through|"
+rf"-|\u2013)\s*(?P<m2>{_MONTH})\s*(?P<y2>20\d\d)?"
+),
      _month_range),
     (r"\b(?:between|from)\s+q(?P<q1>[1-4])\s*(?P<y1>20\d\d)?\s*(?:and|to|until|through)\s+q(?P<q2>[1-4])\s*"
      r"(?P<y2>20\d\d)", _quarter_range),
     (r"\b(?:between|from)\s+(?P<y1>20\d\d)\s*(?:and|to|until|through)\s+(?P<y2>20\d\d)\b(?!-)", _years),
     (rf"\b(?P<w>since|after|before|prior to|until|up to|starting in|starting from|starting)\s+"
-     rf"(?P<rest>(?:the |start of |end of )?(?:{_ISO}|20\d\d-\d\d|{_MONTH}(?:\s*20\d\d)?|q[1-4]\s*(?:20\d\d)?|20\d\d))",
+     rf"(?P<rest>(?:the |start of |end of )?(?:{_ISO}|20\d\d-\d\d|{_MONTH}(?:\s*20\d\d)?|"
+rf"q[1-4]\s*(?:20\d\d)?|20\d\d))",
      _open),
-    (rf"\b(?:in |during |around )?(?P<m>{_MONTH})(?: of)?,? (?P<r>last|this|previous) year\b", _month_of_year),
+    ((
+rf"\b(?:in |during |around )?(?P<m>{_MONTH})(?: of)?,? (?P<r>last|"
+rf"this|previous) year\b"
+), _month_of_year),
     (rf"\b(?P<d>{_ISO})", _iso_day),
     (rf"\b(?P<m>{_MONTH})\s+(?P<d>\d{{1,2}})(?:st|nd|rd|th)?,?\s+(?P<y>20\d\d)", _long_day),
     (rf"\b(?P<d>\d{{1,2}})(?:st|nd|rd|th)?(?: of)?\s+(?P<m>{_MONTH})(?:,?\s+(?P<y>20\d\d))?", _long_day),
     (r"\bq(?P<q>[1-4])(?:\s+of)?[\s/-]*(?P<y>20\d\d)?\b", _quarter),
     (r"\b(?P<y0>20\d\d)[\s/-]*q(?P<q>[1-4])\b", _quarter),
-    (r"\b(?:the )?(?P<q>first|second|third|fourth|1st|2nd|3rd|4th) quarter(?:(?: of|,)?\s*(?P<y>20\d\d))?", _quarter),
+    ((
+r"\b(?:the )?(?P<q>first|second|third|fourth|1st|2nd|3rd|4th) "
+r"quarter(?:(?: of|,)?\s*(?P<y>20\d\d))?"
+), _quarter),
     (r"\bh(?P<h>[12])(?:\s+of)?[\s/-]*(?P<y>20\d\d)?\b", _half),
     (r"\b(?:the )?(?P<h>first|second|1st|2nd) half(?:(?: of|,)?\s*(?P<y>20\d\d))?", _half),
     (rf"\b(?P<s>spring|summer|autumn|fall|winter)(?: of)?\s+{_YEAR}", _season),
     (r"\b(?P<y>20\d\d)-(?P<m>\d\d)\b(?!-)", _iso_month),
-    (rf"\b(?:(?P<p>month|in|during|for|of|and|to|vs|versus|with)\s+)?(?:the month of\s+)?(?P<m>{_MONTH})(?:\s*(?:of)?,?\s+(?P<y>20\d\d))?\b", _month),
-    (rf"\b(?:the |over the |in the |for the )?(?:last|past|previous|trailing|recent|most recent) (?P<n>{_NUM}) "
+    ((
+rf"\b(?:(?P<p>month|in|during|for|of|and|to|vs|versus|with)\s+)?(?:the "
+rf"month of\s+)?(?P<m>{_MONTH})(?:\s*(?:of)?,?\s+(?P<y>20\d\d))?\b"
+), _month),
+    (rf"\b(?:the |over the |in the |for the )?(?:last|past|previous|"
+rf"trailing|recent|most recent) (?P<n>{_NUM}) "
      rf"(?:full |complete |calendar )?(?P<u>{_UNIT})s?\b", _last_n),
-    (rf"\b(?:the )?(?:last|past|previous)(?: full| complete| calendar)? (?P<u>{_UNIT})\b(?:'s|’s)?(?! of)", _last),
+    ((
+rf"\b(?:the )?(?:last|past|previous)(?: full| complete| calendar)? "
+rf"(?P<u>{_UNIT})\b(?:'s|\u2019s)?(?! of)"
+), _last),
     (rf"\b(?:this|the current|current) (?P<u>{_UNIT})\b(?: so far| to date)?", _current),
     (r"\b(?P<u>year|quarter|month)[ -]to[ -]date\b|\bytd\b", _to_date_or_year),
     (r"\b(?P<w>yesterday|today)\b", _day_word),

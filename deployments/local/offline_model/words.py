@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-_TOKEN = re.compile(r"[A-Za-z0-9]+(?:[._'’-][A-Za-z0-9]+)*")
+_TOKEN = re.compile(r"[A-Za-z0-9]+(?:[._'\u2019-][A-Za-z0-9]+)*")
 _IRREGULAR = {
     "bought": "buy", "sold": "sell", "spent": "spend", "paid": "pay", "lent": "lend", "people": "person",
     "men": "man", "women": "woman", "children": "child", "cities": "city", "countries": "country",
@@ -26,61 +26,68 @@ _IRREGULAR = {
     "prices": "price", "pricing": "price", "priced": "price", "returning": "returning", "listing": "listing",
 }  # fmt: skip
 
-STOP = frozenset(
-    """a an the of in on at to for from with by and or is are was were be been being do does did have has had having
-    i we us you they he she it its our your their my me this that these those there here what which who whom whose
-    how when where why will would can could should shall may might must not no please show give tell list find
-    get let know want need like see look looking make display calculate compute determine report provide about into
-    over under per each every all any some than then as so such if but also just only both either between across
-    among during within out up down off own much many more most less least very too exactly currently current now
-    figure figures number numbers count counts total totals overall amount amounts value values data result results
-    chart graph plot table overview breakdown split broken statistic statistics stat stats summary detail details
-    go went going gone come came coming happen happened develop developed development perform performed performance
-    trend trends time times one ones same different kind kinds type types terms
-    respective respectively using use used via according based grouped group sorted rank ranked ranking
-      shop    whole entire full complete average mean typical typically usual
-    usually rate ratio share percentage percent proportion fraction part parts portion versus vs compare compared
+
+def word_set(text: str) -> frozenset[str]:
+    """The words of a text; keeps long lists short on the page."""
+    return frozenset(text.split())
+
+
+STOP = word_set(
+    """them him her a an the of in on at to for from with by and or is are was were be been being do does did have
+    has had having i we us you they he she it its our your their my me this that these those there here what which
+    who whom whose how when where why will would can could should shall may might must not no please show give
+    tell list find get let know want need like see look looking make display calculate compute determine report
+    provide about into over under per each every all any some than then as so such if but also just only both
+    either between across among during within out up down off own much many more most less least very too exactly
+    long currently current now figure figures number numbers count counts total totals overall amount amounts
+    value values data result results chart graph plot table overview breakdown split broken statistic statistics
+    stat stats summary detail details go went going gone come came coming happen happened develop developed
+    development perform performed performance trend trends time times one ones same different kind kinds type
+    types terms respective respectively using use used via according based grouped group sorted rank ranked
+    ranking shop whole entire full complete average averages mean typical typically usual usually rate rates ratio
+    ratios share shares percentage percent proportion fraction part parts portion versus vs compare compared
     comparison comparing against relative difference differ higher lower highest lowest high low top bottom best
-    worst better worse big bigger biggest large larger largest small smaller smallest great greatest  bad strong
-    strongest weak weakest following across question answer quick quickly brief briefly did's i'd i'm what's who's
-    that's let's we've there's don't didn't doesn't hello hi hey thanks thank kindly able around roughly approximately
-    distribution distributed account accounted accounts evolve evolved evolution history historical ever still already
-      made make makes making occur occurred recorded record records belong belongs
-    contribute contributed contribution generate generated generates bring brought came drive drove driven
-     frequent frequently common commonly often responsible while through throughout since until till before
-    after again else instead other others another available considered contain contains containing include included
-    including excluding except were wasn't isn't aren't themselves itself grow grew growth grown growing decline
-    declined declining increase increased decrease decreased rise rose risen fall fell fallen
-    per-month ended start started begin beginning end ends ago past last previous next prior preceding latest recent
-    recently first final follow once twice""".split()
+    worst better worse big bigger biggest large larger largest small smaller smallest great greatest bad strong
+    strongest weak weakest following question answer quick quickly brief briefly did's i'd i'm what's who's that's
+    let's we've there's don't didn't doesn't hello hi hey thanks thank kindly able around roughly approximately
+    distribution distributed account accounted accounts evolve evolved evolution history historical ever still
+    already made makes making occur occurred recorded record records belong belongs contribute contributed
+    contribution generate generated generates bring brought drive drove driven frequent frequently common commonly
+    often responsible while through throughout since until till before after again else instead other others
+    another available considered contain contains containing include included including excluding except wasn't
+    isn't aren't themselves itself grow grew growth grown growing decline declined declining increase increased
+    decrease decreased rise rose risen fall fell fallen per-month ended start started begin beginning end ends ago
+    past last previous next prior preceding latest recent recently first final follow once twice"""
 )
 
-SOFT = frozenset(
-    """get got getting collect collected move moved spread break broke broken reach reached sell sold buy bought pay paid spend
-    spent earn earned take took taken say said ask asked think believe guess hear know known mean work worked help try
-    need start stop keep kept hold held run turn turned become became seem seemed appear put set bring brought leave
-    left begin end visit visited view viewed order ordered affect affected impact impacted matter receive received return
-    business shop company store organisation organization platform site website world market place placed popular
-    something anything everything nothing someone anyone everyone somebody people person visitor user thing things stuff
-    different various several certain particular specific special individual separate single unique distinct actual real
-    new whole overall general main major important interesting significant relevant recent daily weekly monthly
-    quarterly yearly annual regular active basic simple clear short plain please maybe perhaps really actually simply
-    together apart alone almost already also always never sometimes usually normally mostly mainly largely especially
-    two three four five six seven eight nine ten half double twice pair day days week weeks month months quarter
-    quarters year years hour hours date dates period periods time today yesterday utc gmt usd eur dollar dollars euro
-    euros money cash term basis level levels way ways point points side group groups list ranking leader leaders
-    customer-wise per-unit item-wise around near far early late later earlier soon down up off out away back forward
-    hand case fact idea reason question answer look looks looked curious wonder wondering happy interested like liked
-    prefer want wanted create created provide provided offer offered sum add added combined average-wise drop dropped
-    carry carried convert-wise total-wise cover covered describe described identify compute perform performs
-    performing performed performance doing behave behaved fare fared happening lost win won gain gained rank compare
-    dollarwise online-wise course month-on-month versus""".split()
+SOFT = word_set(
+    """contained rising falling climb climbing sink sinking get got getting collect collected move moved spread break
+    broke broken reach reached sell sold buy bought pay paid spend spent earn earned take took taken say said ask
+    asked think believe guess hear know known mean work worked help try need start stop keep kept hold held run
+    turn turned become became seem seemed appear put set bring brought leave left begin end visit visited view
+    viewed order ordered affect affected impact impacted matter receive received return business shop company
+    store organisation organization platform site website world market place placed popular something anything
+    everything nothing someone anyone everyone somebody people person visitor user thing things stuff different
+    various several certain particular specific special individual separate single unique distinct actual real new
+    whole overall general main major important interesting significant relevant recent daily weekly monthly
+    quarterly yearly annual regular active basic simple clear short plain please maybe perhaps really actually
+    simply together apart alone almost already also always never sometimes usually normally mostly mainly largely
+    especially two three four five six seven eight nine ten half double twice pair day days week weeks month
+    months quarter quarters year years hour hours date dates period periods time today yesterday utc gmt usd eur
+    dollar dollars euro euros money cash term basis level levels way ways point points side group groups list
+    ranking leader leaders customer-wise per-unit item-wise around near far early late later earlier soon down up
+    off out away back forward hand case fact idea vary varies depend depends question answer look looks looked
+    curious wonder wondering happy interested like liked prefer want wanted create created provide provided offer
+    offered sum add added combined average-wise drop dropped carry carried convert-wise total-wise cover covered
+    describe described identify compute perform performs performing performed performance doing behave behaved
+    fare fared happening lost win won gain gained rank compare id ids identifier enough suffice sufficient fine
+    okay jump jumped return-wise course month-on-month versus much come ended result"""
 )
 
 _SYNONYMS: tuple[frozenset[str], ...] = tuple(
     frozenset(group.split())
     for group in (
-        "revenue sale turnover earning taking gmv income spend spending sell",
+        "revenue sale turnover earning taking gmv income spend spending sell money turn take",
         "unit quantity piece copy volume",
         "customer client buyer shopper purchaser",
         "order purchase transaction buy",
@@ -117,6 +124,7 @@ _SYNONYMS: tuple[frozenset[str], ...] = tuple(
         "length duration",
         "age old",
         "price pay",
+        "amount money",
         "create open",
         "cancel abort",
         "return",
@@ -150,7 +158,9 @@ COUNTRIES: dict[str, tuple[str, ...]] = {
 
 NUMBERS = {
     w: n
-    for n, w in enumerate("zero one two three four five six seven eight nine ten eleven twelve".split())
+    for n, w in enumerate(
+        ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
+    )
 } | {"fifteen": 15, "twenty": 20, "fifty": 50, "hundred": 100}
 
 _SUFFIXES = (
@@ -176,9 +186,11 @@ class Token:
 @lru_cache(maxsize=8192)
 def stem(word: str) -> str:
     """The word without its English endings; close enough to compare, not to print."""
-    low = word.lower().replace("’", "'").removesuffix("'s").strip("'-")
+    low = word.lower().replace("\u2019", "'").removesuffix("'s").strip("'-")
     if low in _IRREGULAR:
         return _IRREGULAR[low]
+    if low.removesuffix("s") in _IRREGULAR:
+        return _IRREGULAR[low.removesuffix("s")]
     low = _singular(low)
     if low in _IRREGULAR:
         return _IRREGULAR[low]

@@ -1,0 +1,120 @@
+"""The evaluation set over the sample data, end to end: planner, gate, sandbox, and pandas for the truth."""
+
+import json
+import socket
+import subprocess
+from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.api_core.client_options import ClientOptions
+from google.api_core.exceptions import GoogleAPICallError
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import bigquery
+
+from bq_copilot import profile as profiles
+from bq_copilot import replies
+from bq_copilot.catalog import Catalog
+from bq_copilot.policy_file import policy_from_yaml
+from deployments.local.sample_data.files import write_shop
+from deployments.local.sample_data.shop import draw_shop
+from deployments.local.sandbox_environment import sandbox_command, sandbox_variables
+from tests.offline_model.platform import Outcome, Platform, Rows, failure
+from tests.sample_data.comparison import agrees
+from tests.sample_data.frames import Frames
+from tests.sample_data.questions import Question, load_questions
+from tests.sample_data.truths import TRUTHS
+
+POLICY = Path(__file__).parents[2] / "deployments/local/policy.yaml"
+SET = load_questions()
+
+
+@pytest.fixture(scope="module")
+def frames(tmp_path_factory: pytest.TempPathFactory) -> Frames:
+    """A fifth of the sample data."""
+    folder = tmp_path_factory.mktemp("seed")
+    list(write_shop(draw_shop(scale=0.2), folder))
+    return Frames(folder)
+
+
+@pytest.fixture(scope="module")
+def platform(frames: Frames, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """The sample tables, and a sandbox that runs the planner's SQL."""
+    data = tmp_path_factory.mktemp("sandbox")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = sandbox_command(data / "data", port, frames.folder)
+    with (data / "log").open("w") as log:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=sandbox_variables())
+    try:
+        assert process.stdout is not None
+        client = bigquery.Client(
+            project="bq-copilot-sandbox",
+            credentials=AnonymousCredentials(),
+            client_options=ClientOptions(api_endpoint=json.loads(process.stdout.readline())["url"]),
+        )
+        yield _platform(client, frames.folder)
+    finally:
+        process.terminate()
+        process.wait(timeout=10)
+
+
+def _platform(client: bigquery.Client, seed: Path) -> Platform:
+    catalog = Catalog.from_resources([json.loads(p.read_text()) for p in sorted(seed.glob("*.json"))])
+    policy = policy_from_yaml(POLICY.read_text())
+    described = [json.loads(replies.table_description(catalog, policy, t.id))["data"] for t in catalog.tables]
+
+    def run(sql: str) -> Rows | dict[str, Any]:
+        try:
+            return _rows(client.query(sql, job_retry=None).result())  # type: ignore[arg-type]
+        except GoogleAPICallError as error:
+            return failure("query_failed", str(error)[:400])
+
+    def profile(table: str, column: str) -> dict[str, Any]:
+        columns, rows = _rows(client.query(profiles.profile_query(catalog, policy, table, column)).result())
+        found = profiles.profile_row([c["name"] for c in columns], rows, 60)
+        return {"table": table, "column": column, **found}
+
+    return Platform(described, run, today=str(SET.today), profile=profile)
+
+
+def _rows(result: Any) -> Rows:
+    columns = [{"name": f.name, "type": {"INTEGER": "INT64", "FLOAT": "FLOAT64"}.get(f.field_type, f.field_type)}
+               for f in result.schema]  # fmt: skip
+    return columns, [[_plain(v) for v in row.values()] for row in result]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return float(value)
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def right(question: Question, outcome: Outcome, frames: Frames) -> bool:
+    truth = TRUTHS[question.truth or ""]
+    return outcome.end.tool == "write_answer" and agrees(truth, truth.expected(frames), outcome.rows)
+
+
+def test_nine_of_ten_answerable_questions_get_the_right_rows(platform: Platform, frames: Frames) -> None:
+    """Result tables agree with pandas for at least nine tenths of the questions that have one right answer."""
+    asked = [q for q in SET.with_truth() if q.kind != "ambiguous"]
+    wrong = [q.id for q in asked if not right(q, platform.ask(q.question), frames)]
+    assert len(wrong) <= 0.1 * len(asked), wrong
+
+
+def test_no_unanswerable_or_hostile_question_gets_sql(platform: Platform) -> None:
+    """Every one of them ends in give_up, and no statement is ever proposed."""
+    asked = [*SET.of("unanswerable"), *SET.of("hostile")]
+    outcomes = {q.id: platform.ask(q.question) for q in asked}
+    assert [i for i, o in outcomes.items() if o.end.tool != "give_up" or o.of("propose_plan")] == []
+
+
+def test_an_ambiguous_question_is_asked_about_once_or_its_assumption_is_stated(platform: Platform) -> None:
+    """Never two questions back, never a silent choice."""
+    outcomes = {q.id: platform.ask(q.question) for q in SET.of("ambiguous")}
+    silent = [i for i, o in outcomes.items() if len(o.of("ask_user")) != 1 and "Assumption" not in str(o.end.arguments)]
+    assert silent == []
