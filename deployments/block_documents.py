@@ -37,9 +37,7 @@ async def provision_blocks(
     return changes
 
 
-async def _register(
-    client: PrefectClient, block_type: type[Block], digests: dict[str, dict[str, str]]
-) -> list[str]:
+async def _register(client: PrefectClient, block_type: type[Block], digests: dict[str, dict[str, str]]) -> list[str]:
     slug = block_type.get_block_type_slug()
     form = {"schema": str(block_type._calculate_schema_checksum())}
     if digests.get(slug) == form:
@@ -49,9 +47,7 @@ async def _register(
     return [f"registered block type {slug}"]
 
 
-async def _write(
-    client: PrefectClient, name: str, block: Block, digests: dict[str, dict[str, str]]
-) -> list[str]:
+async def _write(client: PrefectClient, name: str, block: Block, digests: dict[str, dict[str, str]]) -> list[str]:
     """What was done to one document; nothing when it was right already."""
     key = f"{type(block).get_block_type_slug()}/{name}"
     last = digests.get(key, {})

@@ -15,7 +15,7 @@ from typing import Any
 
 from prefect.blocks.core import Block
 from prefect.client.orchestration import PrefectClient, get_client
-from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate, WorkQueueUpdate
+from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 from prefect.settings import PREFECT_API_URL, temporary_settings
@@ -33,7 +33,6 @@ from deployments.specification import (
     prefect_file,
     read_entries,
 )
-
 
 
 @dataclass(frozen=True)
@@ -93,8 +92,7 @@ async def _queue(client: PrefectClient, pool: str, spec: QueueSpec) -> list[str]
         return [f"created queue {spec.name}"]
     if queue.priority == spec.priority and queue.description == spec.description:
         return []
-    update = WorkQueueUpdate(priority=spec.priority, description=spec.description)
-    await client.update_work_queue(queue.id, **update.model_dump(exclude_unset=True))
+    await client.update_work_queue(queue.id, priority=spec.priority, description=spec.description)
     return [f"updated queue {spec.name}"]
 
 

@@ -1,8 +1,9 @@
 """`python -m deployments.recovery`: watch all runs that have not ended, and put back to work what lost its process.
 
-Decides nothing itself: `bq_copilot.recovering` says what is to be done, from ledger, lease and Prefect. Several may
-run at once, on several hosts: every act is idempotent or fenced by the run's lease. It holds no state but a count of
-fruitless restarts, which it reads from the ledger.
+Decides: which runs are looked at, and when. What is to be done about one says `bq_copilot.recovering`, from ledger,
+lease and Prefect; how, `deployments.remedies`. Several may run at once, on several hosts. Why this shape: one look
+costs the same number of requests whether ten or ten thousand runs wait for a person: those that move are asked for
+by their state, those that sleep some at a time.
 """
 
 from __future__ import annotations
@@ -12,148 +13,198 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Mapping, Sequence
 
-from bq_copilot import deciding
-from bq_copilot.errors import Conflict, CopilotError, Refused
-from bq_copilot.events import RunEnded, RunStarted
+from bq_copilot import identity
+from bq_copilot.errors import CopilotError
 from bq_copilot.installation import Installation, find
-from bq_copilot.journal import Journal
-from bq_copilot.ledger import HeadMoved, RunHead
-from bq_copilot.phases import TERMINAL, Phase
-from bq_copilot.recovering import Remedy, Witnesses, remedy
-from bq_copilot.values import Failure
-from bq_copilot.waking import start
-from tasks.lease import is_dead
+from bq_copilot.ledger import Lease, RunHead
+from bq_copilot.local_user import local_user
+from bq_copilot.phases import TERMINAL, WAITING, Phase
+from bq_copilot.prefect_api import FlowRun
+from bq_copilot.recovering import UNSTARTED, Remedy, Witnesses, remedy
+from deployments.remedies import Case, apply
+from deployments.watching import Deaths, Slices, Tries
 
-EVERY = 1.0
-"""Seconds between two sweeps."""
+TICK = 0.2
+"""Seconds between two looks at the holders of leases; they cost no request."""
 
-FRUITLESS = 5
-"""Recoveries in a row without any progress after which a run is parked."""
+EVERY, HURRIED = 1.0, 0.4
+"""Seconds between two sweeps, and while a holder is dead."""
 
-LIMIT = 2_000
-"""Runs that one sweep looks at."""
+FLOW = "analyze"
+
+LIMIT = 20_000
+"""Runs that have not ended and that one sweep knows of."""
+
+ORPHANED = 20.0
+"""Seconds after which a flow run without a run in the ledger counts as dead before its first step."""
+
+ORPHAN_TRIES = 4
 
 log = logging.getLogger("bq_copilot.recovery")
 
 
-def sweep(at: Installation) -> list[tuple[str, Remedy]]:
-    """Look at every open run once and do what is to be done; return what was done."""
-    live = [str(p) for p in Phase if p not in TERMINAL]
-    heads = at.ledger.heads(phases=live, limit=LIMIT) + at.ledger.heads(phases=["expired", "cancelled"], limit=20)
-    if not heads:
-        return []
-    leases = {lease.run_id: lease for lease in at.ledger.leases()}
-    flow_runs = at.api.flow_runs(h.flow_run_id for h in heads if h.flow_run_id)
-    now, done = at.ledger.now(), list[tuple[str, Remedy]]()
-    for head in heads:
-        lease = leases.get(head.run_id)
-        flow_run = flow_runs.get(head.flow_run_id) or (None if head.flow_run_id else at.api.flow_run_of(head.run_id))
-        dead = lease is not None and is_dead(lease.holder)
-        what = remedy(Witnesses(head, lease, dead, flow_run, now))
-        if what is not Remedy.NONE:
-            _apply(at, head, what, flow_run.id if flow_run else "")
-            done.append((head.run_id, what))
-    return done
+class Recovery:
+    """One recovery service: what it is connected to and what it remembers."""
 
+    def __init__(self, at: Installation) -> None:
+        self._at = at
+        self._deaths, self._tries = Deaths(), Tries()
+        self._lookups, self._sleeping, self._suspended = Slices(150), Slices(50), 0
+        self._sweeps, self._last = 0, -EVERY
+        self._missing: set[str] = set()
 
-def _apply(at: Installation, head: RunHead, what: Remedy, flow_run_id: str) -> None:
-    """Do it; a run that cannot be helped now is looked at again in the next sweep."""
-    log.info("%s %s", what, head.run_id, extra={"action": f"recovery_{what}", "run_id": head.run_id})
-    try:
-        _ACTS[what](at, head, flow_run_id)
-    except (Conflict, Refused) as error:
-        log.warning("%s of %s was not taken: %s", what, head.run_id, error)
+    def tick(self) -> list[tuple[str, Remedy]]:
+        """Sweep if it is time to, or if a process has died; return what was done."""
+        leases = self._at.ledger.leases()
+        died = self._deaths.look(leases)
+        pause = HURRIED if any(self._deaths.seconds(lease) is not None for lease in leases) else EVERY
+        if not died and time.monotonic() - self._last < pause:
+            return []
+        self._last = time.monotonic()
+        return self.sweep(leases)
 
+    def sweep(self, leases: Sequence[Lease] | None = None) -> list[tuple[str, Remedy]]:
+        """Look at every open run that moves and at some of those that sleep, and do what is to be done."""
+        held = {lease.run_id: lease for lease in (self._at.ledger.leases() if leases is None else leases)}
+        self._deaths.look(held.values())
+        self._sweeps += 1
+        moving = self._at.ledger.heads(phases=[p for p in Phase if p not in TERMINAL | WAITING], limit=LIMIT)
+        waiting = self._at.ledger.heads(phases=sorted(WAITING), limit=LIMIT)
+        done = self._expire(waiting, held)
+        if not moving and not waiting and not held and self._sweeps % 5:
+            return done
+        flow_runs = self._flow_runs(moving, waiting)
+        ended = self._ended(flow_runs, {h.run_id for h in (*moving, *waiting)})
+        for head in (*moving, *waiting, *ended):
+            flow_run = flow_runs.get(head.run_id)
+            if flow_run is not None or self._is_missing(head):
+                done += self._help(head, held.get(head.run_id), flow_run)
+        self._tries.keep({*flow_runs, *(f.id for f in flow_runs.values()), *(h.run_id for h in (*moving, *waiting))})
+        self._forget_dead(held, {h.run_id for h in (*moving, *waiting)})
+        return done
 
-def _create(at: Installation, head: RunHead, _flow_run_id: str) -> None:
-    received = Journal.open(at.ledger, head.run_id).state.received
-    assert received is not None
-    start(at, head.run_id, received)
+    # -- what to look at ---------------------------------------------------------------------------------
 
+    def _flow_runs(self, moving: Sequence[RunHead], waiting: Sequence[RunHead]) -> dict[str, FlowRun]:
+        """Return the flow runs that need a look, by run id."""
+        at = self._at.ledger.now()
+        by_flow_run = {h.flow_run_id: h.run_id for h in (*moving, *waiting) if h.flow_run_id}
+        found = {self._run_of(f, by_flow_run): f for f in self._at.api.active(FLOW)}
+        quiet = [h for h in moving if h.run_id not in found and (at - h.updated_at).total_seconds() > 1.0]
+        asleep = [h for h in waiting if h.run_id not in found]
+        wanted = [*self._lookups.take(quiet), *self._sleeping.take(asleep)]
+        known = self._at.api.flow_runs(h.flow_run_id for h in wanted if h.flow_run_id)
+        found |= {by_flow_run[i]: f for i, f in known.items() if by_flow_run[i] not in found}
+        self._missing = {h.run_id for h in wanted if h.run_id not in found}
+        if self._missing:
+            created = self._at.api.flow_runs_of(self._missing)
+            found |= created
+            self._missing -= created.keys()
+        return found | self._some_suspended(found, by_flow_run)
 
-def _wake(at: Installation, head: RunHead, flow_run_id: str) -> None:
-    _told(at.api.schedule(flow_run_id), head)
+    def _some_suspended(self, found: Mapping[str, FlowRun], by_flow_run: Mapping[str, str]) -> dict[str, FlowRun]:
+        """Return some that sleep in Prefect: their runs may have ended while the server was down."""
+        if self._sweeps % 5:
+            return {}
+        page = self._at.api.suspended(FLOW, self._suspended, 50)
+        self._suspended = self._suspended + 50 if len(page) == 50 else 0
+        runs = {self._run_of(f, by_flow_run): f for f in page}
+        return {run_id: f for run_id, f in runs.items() if run_id not in found}
 
+    def _run_of(self, flow_run: FlowRun, by_flow_run: Mapping[str, str]) -> str:
+        known = by_flow_run.get(flow_run.id) or flow_run.key
+        if known:
+            return known
+        said = flow_run.parameters
+        return identity.run_id(said.get("requester") or local_user(), said.get("request_key") or flow_run.id)
 
-def _restart(at: Installation, head: RunHead, flow_run_id: str) -> None:
-    journal = Journal.open(at.ledger, head.run_id)
-    if _fruitless(journal) >= FRUITLESS:
-        _park(journal)
-        return
-    _told(at.api.restart(flow_run_id, "its process is gone; it goes on where it stopped"), head)
+    def _is_missing(self, head: RunHead) -> bool:
+        age = (self._at.ledger.now() - head.received_at).total_seconds()
+        return head.run_id in self._missing and age > UNSTARTED
 
+    def _ended(self, flow_runs: Mapping[str, FlowRun], open_runs: set[str]) -> list[RunHead]:
+        """Return the runs that have ended although Prefect believes in them; help flow runs without a run."""
+        unknown = sorted(flow_runs.keys() - open_runs)
+        if not unknown:
+            return []
+        heads = self._at.ledger.heads(run_ids=unknown, limit=len(unknown))
+        for run_id in set(unknown) - {h.run_id for h in heads}:
+            self._help_orphan(flow_runs[run_id])
+        return heads
 
-def _told(rejection: str, head: RunHead) -> None:
-    if rejection:
-        log.warning("Prefect did not take %s: %s", head.run_id, rejection)
+    # -- what to do --------------------------------------------------------------------------------------
 
+    def _expire(self, waiting: Sequence[RunHead], held: Mapping[str, Lease]) -> list[tuple[str, Remedy]]:
+        """Expire what is due; that takes the ledger alone."""
+        now = self._at.ledger.now()
+        due = [h for h in waiting if h.expires_at is not None and h.expires_at < now]
+        return [done for h in due for done in self._help(h, held.get(h.run_id), None)]
 
-def _fruitless(journal: Journal) -> int:
-    """Count the recoveries at the end of the history that recorded nothing after them."""
-    count = 0
-    for recorded in reversed(journal.ledger.read(journal.run_id)):
-        match recorded.event:
-            case RunStarted():
-                count += 1
-            case _:
-                break
-    return count
-
-
-def _park(journal: Journal) -> None:
-    failure = Failure(
-        code="poison",
-        message=f"parked: {FRUITLESS} processes in a row died at the same step",
-        next="Read the worker's log, then `bq-copilot resume` or `bq-copilot cancel`.",
-    )
-    journal.append(RunEnded(phase=Phase.PARKED, failure=failure))
-
-
-def _expire(at: Installation, head: RunHead, flow_run_id: str) -> None:
-    journal = Journal.open(at.ledger, head.run_id)
-    due = head.expires_at
-    assert due is not None
-    message = f"expired: nobody decided until {due:%Y-%m-%d %H:%M} UTC; nothing was executed, 0 bytes billed"
-    try:
-        journal.append(
-            RunEnded(phase=Phase.EXPIRED, failure=Failure(code="expired", message=message, next="Ask again."))
+    def _help(self, head: RunHead, lease: Lease | None, flow_run: FlowRun | None) -> list[tuple[str, Remedy]]:
+        dead_for = self._deaths.seconds(lease)
+        seen = Witnesses(
+            head,
+            lease,
+            dead_for is not None,
+            flow_run,
+            self._at.ledger.now(),
+            self._at.api.clock if self._at.api_url else None,
+            dead_for or 0.0,
         )
-    except HeadMoved:
-        return  # somebody was in time after all
-    if flow_run_id:
-        _wake(at, head, flow_run_id)
+        what = remedy(seen)
+        if what is Remedy.NONE or not self._tries.may(head.run_id, head.seq):
+            return []
+        flow_run_id = flow_run.id if flow_run else head.flow_run_id
+        case = Case(head, flow_run_id, seen.lives, self._tries.count(head.run_id, head.seq))
+        self._tries.note(head.run_id, head.seq)
+        apply(self._at, what, case)
+        return [(head.run_id, what)]
+
+    def _help_orphan(self, flow_run: FlowRun) -> None:
+        """A flow run whose process died before it recorded anything is started again, some times."""
+        clock = self._at.api.clock
+        theirs = flow_run.parameters.get("environment", "default") != self._at.environment
+        if theirs or clock is None or flow_run.since is None or flow_run.state_type == "PAUSED":
+            return
+        old = (clock - flow_run.since).total_seconds() > ORPHANED
+        if old and self._tries.may(flow_run.id, 0) and self._tries.count(flow_run.id, 0) < ORPHAN_TRIES:
+            self._tries.note(flow_run.id, 0)
+            log.info("restart flow run %s, which recorded nothing", flow_run.id)
+            self._at.api.restart(flow_run.id, "its process is gone; it had recorded nothing")
+
+    def _forget_dead(self, held: Mapping[str, Lease], open_runs: set[str]) -> None:
+        """Give back what a process held that died after its run had ended."""
+        for run_id in held.keys() - open_runs:
+            if (self._deaths.seconds(held[run_id]) or 0.0) > 10.0:
+                self._at.ledger.release_lease(run_id, held[run_id].token)
 
 
-def _cancel(at: Installation, head: RunHead, flow_run_id: str) -> None:
-    deciding.cancel(Journal.open(at.ledger, head.run_id), "somebody in the Prefect UI", "prefect-ui")
-    _told(at.api.restart(flow_run_id, "it was cancelled; its jobs are being stopped"), head)
-
-
-_ACTS: dict[Remedy, Callable[[Installation, RunHead, str], None]] = {
-    Remedy.CREATE: _create,
-    Remedy.WAKE: _wake,
-    Remedy.RESTART: _restart,
-    Remedy.EXPIRE: _expire,
-    Remedy.CANCEL: _cancel,
-}
+def sweep(at: Installation) -> list[tuple[str, Remedy]]:
+    """Look once, without a memory of earlier looks."""
+    return Recovery(at).sweep()
 
 
 def main() -> None:
-    """Sweep until told to stop."""
+    """Watch until told to stop."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stdout)
     logging.getLogger("httpx").setLevel(logging.WARNING)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    at: Installation | None = None
-    while not stop.wait(EVERY):
+    recovery: Recovery | None = None
+    trouble = ""
+    while not stop.wait(TICK):
         try:
-            at = at or find(os.environ)
-            sweep(at)
+            recovery = recovery or Recovery(find(os.environ))
+            recovery.tick()
+            trouble = ""
         except CopilotError as error:
-            log.warning("%s", error)
+            if str(error) != trouble:
+                log.warning("%s", error)
+            trouble = str(error)
 
 
 if __name__ == "__main__":

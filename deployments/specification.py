@@ -22,10 +22,9 @@ from prefect.workers.process import ProcessWorker
 from pydantic import BaseModel, ConfigDict, Field
 
 from deployments.local.environment import WORK_POOL
-from deployments.local.home import PROJECT_ROOT
+from deployments.local.home import LAUNCHER, PROJECT_ROOT
 
 PREFECT_FILE_VARIABLE = "BQ_COPILOT_PREFECT_FILE"
-LAUNCHER = PROJECT_ROOT / "deployments" / "warm" / "launch.py"
 
 
 class PoolOfDeployment(BaseModel):

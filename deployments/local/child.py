@@ -20,7 +20,7 @@ from deployments.local.records import ProcessRecord, ProcessState
 
 LOOK_WHILE_STARTING = 0.1
 LOOK_WHILE_HEALTHY = 2.0
-HUNG_SECONDS = 20.0
+HUNG_SECONDS = 30.0
 """A process that answered once and is silent for this long is killed."""
 SLOWEST_START_SECONDS = 90.0
 _PAUSES = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)
@@ -63,17 +63,17 @@ class Child:
             needed=self.plan.needed,
         )
 
-    def step(self, done: set[str]) -> None:
+    def step(self, settled: set[str]) -> None:
         """Do what is due now: start, reap, or look."""
         now = time.time()
         if self._state is ProcessState.DONE:
             return
         if self._process is None:
-            if now >= self._not_before and done.issuperset(self.plan.after):
+            if now >= self._not_before and settled.issuperset(self.plan.after):
                 self._start(now)
         elif (code := self._process.poll()) is not None:
             self._ended(code, now)
-        elif now >= self._next_look:
+        elif now >= self._next_look and not self.plan.once:
             self._look(now)
 
     def _start(self, now: float) -> None:
@@ -114,7 +114,7 @@ class Child:
         elif self._state in (ProcessState.HEALTHY, ProcessState.FAILING):
             self._state = ProcessState.FAILING
         limit = SLOWEST_START_SECONDS if self._state is ProcessState.STARTING else HUNG_SECONDS
-        if now - self._answered > limit and not self.plan.once:
+        if now - self._answered > limit:
             self.signal(signal.SIGKILL)
         calm = self._state is ProcessState.HEALTHY
         self._next_look = time.time() + (LOOK_WHILE_HEALTHY if calm else LOOK_WHILE_STARTING)

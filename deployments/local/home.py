@@ -17,6 +17,7 @@ from pathlib import Path
 HOME_VARIABLE = "BQ_COPILOT_HOME"
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 """The folder that holds prefect.yaml, flows/, tasks/, blocks/ and deployments/."""
+LAUNCHER = PROJECT_ROOT / "deployments" / "warm" / "launch.py"
 
 _LONGEST_SOCKET_PATH = 100  # Linux allows 107 bytes, other systems 103
 
@@ -68,6 +69,11 @@ class Home:
     @property
     def prefect_database(self) -> Path:
         return self.prefect / "prefect.db"
+
+    @property
+    def certificate(self) -> Path:
+        """One certificate, in place of the hundred and more that every new API client would load."""
+        return self.prefect / "one-certificate.pem"
 
     @property
     def ledger_url(self) -> str:

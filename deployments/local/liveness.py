@@ -25,7 +25,6 @@ def die_with_parent() -> None:
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-
 def members(stack_id: str) -> list[int]:
     """Pids of all live processes of the stack except this one and its ancestors; empty where /proc is missing."""
     mark = f"{STACK_MARK}={stack_id}".encode()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from deployments.local.environment import (
     WORK_POOL,
@@ -20,7 +20,7 @@ from deployments.local.environment import (
     uses_offline_model,
     without_secrets,
 )
-from deployments.local.home import Home
+from deployments.local.home import LAUNCHER, Home
 from deployments.local.prepared import is_seeded
 from deployments.local.probes import Heartbeat, Http, Listening, Probe, Running
 
@@ -36,7 +36,7 @@ class ProcessPlan:
     once: bool = False
     """A job that ends; it is repeated only when it fails."""
     after: tuple[str, ...] = ()
-    """Names of one-time jobs that must be done first."""
+    """Names of processes that must be settled first: one-time jobs done, others healthy or known to fail."""
     needed: bool = True
     """A stack without it still works, if slower; it counts as up when it keeps failing."""
     stop_seconds: float = 5.0
@@ -50,7 +50,9 @@ def stack_plan(home: Home, ports: Mapping[str, int], environ: Mapping[str, str])
     """The processes of the stack, the slowest to start first: they share the cores while they start."""
     named = {part.strip() for part in environ.get(PARTS_VARIABLE, "").split(",")} - {""}
     plan = _whole_plan(home, ports, environ)
-    return [process for process in plan if not named or process.name in named]
+    chosen = [process for process in plan if not named or process.name in named]
+    names = {process.name for process in chosen}
+    return [replace(process, after=tuple(names.intersection(process.after))) for process in chosen]
 
 
 def _whole_plan(home: Home, ports: Mapping[str, int], environ: Mapping[str, str]) -> list[ProcessPlan]:
@@ -59,7 +61,7 @@ def _whole_plan(home: Home, ports: Mapping[str, int], environ: Mapping[str, str]
     if uses_offline_model(environ):
         plan.append(_model(env, ports))
     if _exists("deployments.recovery"):
-        plan.append(ProcessPlan("recovery", _module("deployments.recovery"), env))
+        plan.append(ProcessPlan("recovery", _forked("deployments.recovery"), env, after=("warm",)))
     return plan
 
 
@@ -78,7 +80,8 @@ def _warm(env: dict[str, str], home: Home) -> ProcessPlan:
 def _worker(env: dict[str, str], ports: Mapping[str, int]) -> ProcessPlan:
     api = f"http://127.0.0.1:{ports['server']}/api"
     probe = Heartbeat(api, WORK_POOL, WORKER_NAME, fresh_seconds=6 * WORKER_HEARTBEAT_SECONDS)
-    return ProcessPlan("worker", _module("deployments.local.worker"), env, probe, stop_seconds=8)
+    argv = _forked("deployments.local.worker")
+    return ProcessPlan("worker", argv, env, probe, after=("warm",), stop_seconds=8)
 
 
 def _warehouse(env: dict[str, str], home: Home, ports: Mapping[str, int]) -> list[ProcessPlan]:
@@ -109,6 +112,11 @@ def urls(ports: Mapping[str, int], environ: Mapping[str, str]) -> dict[str, str]
 
 def _module(name: str, *arguments: str) -> tuple[str, ...]:
     return (sys.executable, "-m", name, *arguments)
+
+
+def _forked(name: str) -> tuple[str, ...]:
+    """From the warm runner: its imports are done, so that a killed worker is back in half a second."""
+    return (sys.executable, "-I", "-S", str(LAUNCHER), name)
 
 
 def _exists(module: str) -> bool:

@@ -9,6 +9,7 @@ the same every time; so it is made once per Prefect version, by Prefect itself, 
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import sqlite3
@@ -18,10 +19,15 @@ import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
+import certifi
+
+from deployments.local import sample_data
 from deployments.local.files import exclusive
 from deployments.local.home import Home
+from deployments.local.sandbox_environment import cache_dir, sandbox_python
 
 _SLOWEST_SECONDS = 180.0
+_END_OF_CERTIFICATE = "-----END CERTIFICATE-----\n"
 _MIGRATE = (
     "import asyncio\n"
     "from prefect.plugins import load_prefect_collections\n"
@@ -37,17 +43,9 @@ _MIGRATE = (
 )
 
 
-def cache_folder() -> Path:
-    """Where the shared things lie: `BQ_COPILOT_CACHE`, else the user's cache folder."""
-    if named := os.environ.get("BQ_COPILOT_CACHE"):
-        return Path(named).expanduser().absolute()
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "bq-copilot"
-
-
 def database_template() -> Path:
     """A migrated, never served Prefect database of the installed version; made on first use (10-20 s)."""
-    template = cache_folder() / f"prefect-{version('prefect')}.db"
+    template = cache_dir() / f"prefect-{version('prefect')}.db"
     if not template.exists():
         template.parent.mkdir(parents=True, exist_ok=True)
         with exclusive(template.with_suffix(".lock"), _SLOWEST_SECONDS):
@@ -83,21 +81,61 @@ def place_database(home: Home) -> bool:
     return True
 
 
+def place_certificate(home: Home) -> None:
+    """Write the first certificate of the usual bundle."""
+    first, end, _rest = Path(certifi.where()).read_text().partition(_END_OF_CERTIFICATE)
+    home.certificate.write_text(first + end)
+
+
 def is_seeded(home: Home) -> bool:
     return (home.seed / ".complete").exists()
 
 
-def place_seed(home: Home) -> None:
-    """Write the sample tables into the home, all of them or none."""
-    from deployments.local.sample_data.__main__ import main as write_sample_data  # noqa: PLC0415 - loads pandas
+def sample_tables() -> Path:
+    """The generated sample tables, made on first use (10-30 s); the folder's name follows from the generator."""
+    folder = cache_dir() / f"sample-data-{_digest(Path(sample_data.__file__).parent)}"
+    if not folder.exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with exclusive(folder.with_suffix(".lock"), _SLOWEST_SECONDS):
+            if not folder.exists():
+                _generate_into(folder)
+    return folder
 
+
+def _generate_into(folder: Path) -> None:
+    from deployments.local.sample_data.__main__ import main as generate  # noqa: PLC0415 - loads pandas
+
+    with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
+        made = Path(temporary) / "tables"
+        made.mkdir()
+        if code := generate([str(made)]):
+            raise SystemExit(code)
+        made.replace(folder)
+
+
+def _digest(package: Path) -> str:
+    content = hashlib.sha256()
+    for file in sorted(package.glob("*.py")):
+        content.update(file.read_bytes())
+    return content.hexdigest()[:16]
+
+
+def place_seed(home: Home) -> None:
+    """Put the sample tables into the home, all of them or none; linked when it is on the same disk."""
     if is_seeded(home):
         return
     shutil.rmtree(home.seed, ignore_errors=True)
     home.seed.mkdir(parents=True)
-    if code := write_sample_data([str(home.seed)]):
-        raise SystemExit(code)
+    for table in sample_tables().iterdir():
+        _link_or_copy(table, home.seed / table.name)
     (home.seed / ".complete").touch()
+
+
+def _link_or_copy(source: Path, target: Path) -> None:
+    try:
+        target.hardlink_to(source)
+    except OSError:
+        shutil.copyfile(source, target)
 
 
 def main(arguments: list[str]) -> None:
@@ -105,13 +143,9 @@ def main(arguments: list[str]) -> None:
     if arguments == ["seed"]:
         place_seed(Home.of(os.environ))
         return
-    from deployments.local.sandbox_environment import sandbox_python  # noqa: PLC0415 - builds an environment
-
-    print("prefect database", database_template())
-    print("sandbox environment", sandbox_python())
+    for name, make in (("database", database_template), ("sandbox", sandbox_python), ("tables", sample_tables)):
+        print(f"{name:<10}{make()}", flush=True)
 
 
 if __name__ == "__main__":
     main(sys.argv[1:])
-
-

@@ -55,8 +55,9 @@ class ProcessRecord(BaseModel):
 
     @property
     def is_settled(self) -> bool:
-        """Good, or known to be dispensable: its failures do not keep a stack from being up."""
-        return self.is_good or (not self.needed and self.restarts > 1)
+        """Good, or dispensable and in trouble: that does not keep a stack from being up."""
+        in_trouble = self.restarts > 1 or self.state is ProcessState.FAILING
+        return self.is_good or (not self.needed and in_trouble)
 
 
 class StackRecord(BaseModel):

@@ -11,16 +11,14 @@ import os
 import sys
 from pathlib import Path
 
-from deployments.local.sandbox_environment import sandbox_python
+from deployments.local.sandbox_environment import sandbox_command, sandbox_variables
 
 
 def main(data_dir: str, port: str, seed_dir: str) -> None:
     """Replace this process; does not return."""
     Path(data_dir).mkdir(parents=True, exist_ok=True)
-    python = str(sandbox_python())
-    os.execv(
-        python, [python, "-m", "bq_sandbox", "--data-dir", data_dir, "--port", port, "--seed", seed_dir]
-    )
+    command = sandbox_command(Path(data_dir), int(port), Path(seed_dir))
+    os.execve(command[0], command, sandbox_variables())  # noqa: S606 - a list, no shell is wanted
 
 
 if __name__ == "__main__":

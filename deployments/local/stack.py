@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from bq_copilot.errors import CopilotError
 from deployments.local.environment import inherited
 from deployments.local.files import exclusive, is_locked
 from deployments.local.home import HOME_VARIABLE, PROJECT_ROOT, Home
@@ -21,7 +22,6 @@ from deployments.local.liveness import STACK_MARK, is_alive, members, signal_all
 from deployments.local.prepared import database_template
 from deployments.local.records import ProcessRecord, ProcessState, StackRecord, read_record
 from deployments.local.waiting import wait_until
-from bq_copilot.errors import CopilotError
 
 UP_SECONDS = 120.0
 DOWN_SECONDS = 40.0
@@ -138,8 +138,7 @@ def _hopeless(home: Home, before: Mapping[str, int]) -> bool:
     """Some process has ended again and again since we began to look, and does not answer."""
     record = read_record(home)
     return record is not None and any(
-        p.restarts - before.get(p.name, 0) >= _GIVE_UP_RESTARTS and not p.is_settled
-        for p in record.processes
+        p.restarts - before.get(p.name, 0) >= _GIVE_UP_RESTARTS and not p.is_settled for p in record.processes
     )
 
 

@@ -20,8 +20,8 @@ from deployments.local.files import try_lock
 from deployments.local.home import PROJECT_ROOT, Home
 from deployments.local.plan import ProcessPlan, stack_plan, urls
 from deployments.local.ports import choose_ports
-from deployments.local.prepared import place_database
-from deployments.local.records import ProcessState, StackRecord, write_record
+from deployments.local.prepared import place_certificate, place_database
+from deployments.local.records import StackRecord, write_record
 from deployments.local.waiting import wait_until
 
 _TICK_SECONDS = 0.1
@@ -45,9 +45,9 @@ class Supervisor:
         """Until SIGTERM or SIGINT."""
         wake, _ = _wake_on_signals(self._stop)
         while not self._asked_to_stop:
-            done = {child.plan.name for child in self._children if child.state is ProcessState.DONE}
+            settled = {child.plan.name for child in self._children if child.record().is_settled}
             for child in self._children:
-                child.step(done)
+                child.step(settled)
             self._write()
             _drain(wake, _TICK_SECONDS)
         self._shut_down()
@@ -82,7 +82,10 @@ class Supervisor:
             pids={"supervisor": os.getpid(), **pids},
             processes=processes,
             healthy=all(p.is_settled for p in processes),
-            **self._urls,
+            prefect_api_url=self._urls["prefect_api_url"],
+            prefect_ui_url=self._urls["prefect_ui_url"],
+            warehouse_url=self._urls["warehouse_url"],
+            model_url=self._urls["model_url"],
         )
 
 
@@ -125,6 +128,7 @@ def main() -> int:
     if lock is None:
         return 0
     place_database(home)
+    place_certificate(home)
     Supervisor(home, choose_ports(home), os.environ).run()
     os.close(lock)
     return 0

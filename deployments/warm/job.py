@@ -1,8 +1,8 @@
 """A forked child on its way to becoming the process of one flow run.
 
 Decides: what it takes over from its launcher (environment, folder, output) and how it dies with it. Never does: run
-flow code itself; it hands over to `prefect.engine`, as `python -m prefect.engine` would. Why this shape: the child
-waits for the launcher's go before anything can have an effect, so that a run is never begun twice.
+flow code itself; it hands over to the module, for a flow run `prefect.engine`, as `python -m` would. Why this shape:
+the child waits for the launcher's go before anything can have an effect, so that a run is never begun twice.
 """
 
 from __future__ import annotations
@@ -24,8 +24,6 @@ from prefect.logging.configuration import setup_logging
 from deployments.warm import launch
 from deployments.warm.wire import Request, message
 
-ENGINE = "prefect.engine"
-
 
 @dataclass
 class Job:
@@ -42,7 +40,7 @@ class Job:
         atexit.register(self._report)  # first in, last out: after Prefect has flushed logs and events
         threading.Thread(target=self._die_with_launcher, name="launcher-watch", daemon=True).start()
         self._take_over()
-        self.code = _run_engine()
+        self.code = _run_module(self.request.module)
         sys.exit(self.code)
 
     def _await_go(self) -> bool:
@@ -87,10 +85,11 @@ def _reseed_numpy() -> None:
         numpy.random.seed()
 
 
-def _run_engine() -> int:
-    sys.argv = [ENGINE]
+def _run_module(name: str) -> int:
+    sys.argv = [name]
+    sys.modules.pop(name, None)  # imported for its imports; runpy would warn about the second copy
     try:
-        runpy.run_module(ENGINE, run_name="__main__", alter_sys=True)
+        runpy.run_module(name, run_name="__main__", alter_sys=True)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except BaseException:  # noqa: BLE001 - the interpreter's own last line of defence, done here

@@ -1,4 +1,7 @@
-"""The command of the work pool: have the run started by the warm runner, or start it the plain way.
+"""`launch.py [module]`: have a module started by the warm runner, or start it the plain way (`python -m module`).
+
+Without a word it is the command of the work pool, and the module is Prefect's engine: one flow run. The local stack
+starts its worker and its recovery in the same way.
 
 Decides: warm or plain. Never does: run flow code. Prefect's process worker starts this file as its child and keeps
 everything that it does to a child: the pid in the flow run, SIGTERM and SIGKILL, the exit code, hooks. This process
@@ -9,7 +12,7 @@ imports only built-in modules; `socket` and `signal` would double its time. Unti
 begun, so whatever goes wrong before that byte ends in the plain way and never in two processes.
 """
 
-import _signal as signals
+import _signal as signals  # pyright: ignore[reportMissingImports] - built in, without type stubs
 import os
 import sys
 from _socket import AF_UNIX, SCM_RIGHTS, SOCK_STREAM, SOL_SOCKET, socket
@@ -19,15 +22,18 @@ REFUSED, READY, GO, REPORTED, ENDED = b"N", b"P", b"G", b"X", b"S"
 MESSAGE_BYTES = 5
 HANDSHAKE_SECONDS = 2.0
 FORWARDED = (signals.SIGTERM, signals.SIGINT, signals.SIGHUP, signals.SIGUSR1)
-PLAIN = [sys.executable, "-m", "prefect.engine"]
+FOLDER = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120 - see below
+MODULE = sys.argv[1] if len(sys.argv) > 1 else "prefect.engine"
+PLAIN = [sys.executable, "-m", MODULE]
 
 pending: list[int] = []
 run_pidfd: list[int] = []
 
 
 def main() -> None:
-    """Does not return: ends as the run ended, or becomes the plain engine."""
-    _redirect_output()
+    """Does not return: ends as the run ended, or becomes the plain process."""
+    if len(sys.argv) == 1:
+        _redirect_output()
     for number in FORWARDED:
         signals.signal(number, _forward)
     link = _begin_warm(os.environ.get("BQ_COPILOT_WARM_SOCKET"))
@@ -73,7 +79,7 @@ def _begin_warm(path: "str | None") -> "socket | None":
 
 
 def _send_request(link: socket) -> None:
-    fields = [PLAIN[0], os.path.dirname(os.path.abspath(__file__)), os.getcwd()]
+    fields = [PLAIN[0], FOLDER, MODULE, os.getcwd()]  # noqa: PTH109 - pathlib costs more than all the rest
     fields += [f"{name}={value}" for name, value in os.environ.items()]
     body = b"\0".join(os.fsencode(text) for text in fields)
     header = MAGIC + len(body).to_bytes(4, "big")
@@ -120,7 +126,7 @@ def _become_plain() -> None:
         signals.signal(number, signals.SIG_DFL)
     for number in pending:
         os.kill(os.getpid(), number)
-    os.execv(PLAIN[0], PLAIN)
+    os.execv(PLAIN[0], PLAIN)  # noqa: S606 - a list, no shell is wanted
 
 
 def _forward(number: int, _frame: object) -> None:

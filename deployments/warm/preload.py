@@ -13,6 +13,7 @@ import os
 import site
 import sys
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from prefect.flows import load_flow_from_entrypoint
@@ -39,6 +40,8 @@ LIBRARIES = (
     "google.cloud.bigquery",
     "openai.resources.chat.completions",
     "pandas",
+    "deployments.local.worker",
+    "prefect.cli.worker",
 )
 
 
@@ -57,14 +60,18 @@ class Snapshot:
         ours = {f for f in files if f.startswith(tuple(roots)) and not f.startswith(tuple(packages))}
         return cls(tuple(sorted(_stamp(path) for path in ours | set(packages) | {str(prefect_file(os.environ))})))
 
+    def again(self) -> Snapshot:
+        """The same files as they are now."""
+        return Snapshot(tuple(_stamp(path) for path, _changed, _size in self.stamps))
+
     def is_current(self) -> bool:
         """Whether nothing has changed on disk since."""
-        return all(_stamp(path) == (path, changed, size) for path, changed, size in self.stamps)
+        return self.again() == self
 
 
 def _stamp(path: str) -> tuple[str, int, int]:
     try:
-        found = os.stat(path)
+        found = os.stat(path)  # noqa: PTH116 - some hundred times a second
     except OSError:
         return path, 0, 0
     return path, found.st_mtime_ns, found.st_size
@@ -73,7 +80,7 @@ def _stamp(path: str) -> tuple[str, int, int]:
 def preload() -> list[str]:
     """Import the libraries and load every flow once; what could not be imported is told, and costs only time."""
     failed: list[str] = []
-    for name in LIBRARIES:
+    for name in (*LIBRARIES, *filter(find_spec, ("deployments.recovery",))):
         try:
             importlib.import_module(name)
         except ImportError as error:

@@ -28,6 +28,7 @@ class Request:
     python: str
     folder: str
     """Folder of the launcher's file: another checkout must not be served by this runner."""
+    module: str
     cwd: str
     environ: dict[str, str]
     output: tuple[int, int]
@@ -49,8 +50,9 @@ def read_request(link: socket.socket) -> Request:
         raise BadRequest(f"{header!r} with {len(fds)} descriptors")
     texts = [os.fsdecode(part) for part in _exactly(link, length).split(b"\0")]
     link.settimeout(None)
-    environ = dict(text.split("=", 1) for text in texts[3:])
-    return Request(texts[0], texts[1], texts[2], environ, (fds[0], fds[1]))
+    python, folder, module, cwd = texts[:4]
+    environ = dict(text.split("=", 1) for text in texts[4:])
+    return Request(python, folder, module, cwd, environ, (fds[0], fds[1]))
 
 
 def _header(link: socket.socket) -> tuple[bytes, list[int]]:

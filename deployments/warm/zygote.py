@@ -24,6 +24,7 @@ from deployments.warm.preload import Snapshot, preload, threads
 from deployments.warm.wire import BadRequest, Request, message, read_request
 
 _BACKLOG = 64
+_LOOK_MILLISECONDS = 2500
 _GONE = select.POLLRDHUP | select.POLLHUP | select.POLLERR | select.POLLNVAL
 
 
@@ -32,6 +33,7 @@ class Zygote:
 
     def __init__(self, path: Path, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
+        self._changed = snapshot
         self._listener = _listen(path)
         self._wake = _wake_on_children()
         self._poll = select.poll()
@@ -43,7 +45,11 @@ class Zygote:
     def serve(self) -> Job:
         """For ever; returns only in a forked child, with its job."""
         while True:
-            fd, _event = self._poll.poll()[0]  # one at a time: a number may stand for another link afterwards
+            events = self._poll.poll(_LOOK_MILLISECONDS)
+            if not events:
+                self._renew_when_quiet()
+                continue
+            fd, _event = events[0]  # one at a time: a number may stand for another link afterwards
             if fd == self._listener.fileno():
                 if job := self._accept():
                     return job
@@ -80,7 +86,16 @@ class Zygote:
         """The code on disk has changed: become a new runner. The launcher that asked starts its run plainly."""
         print("code has changed; the warm runner starts again", flush=True)
         self._listener.close()
-        os.execv(sys.executable, [sys.executable, "-m", "deployments.warm.zygote"])
+        os.execv(sys.executable, [sys.executable, "-m", "deployments.warm.zygote"])  # noqa: S606 - itself
+
+    def _renew_when_quiet(self) -> None:
+        """Nothing to do now: if somebody has changed the code, and is done with it, be ready for the next run."""
+        if self._snapshot.is_current():
+            return
+        changed = self._snapshot.again()
+        if changed == self._changed:
+            self._renew()
+        self._changed = changed
 
     def _fork(self, link: socket.socket, request: Request) -> Job | None:
         pid = os.fork()

@@ -1,0 +1,115 @@
+"""`up`, `down`, `status` and `doctor` on the command line.
+
+Decides: how the typed results of the stack look in a terminal and as JSON. Never does: anything to the stack by
+itself. Why this shape: the project's command line mounts this small app; its verbs return the same exit codes:
+0 done, 4 failed, 5 stack not reachable.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from deployments.local import stack
+from deployments.local.doctor import doctor as examine
+from deployments.local.doctor import is_well
+from deployments.local.verdicts import Severity
+
+app = typer.Typer(no_args_is_help=True, help="The local stack: Prefect, worker, sandbox warehouse, offline model.")
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+_FAILED, _NOT_REACHABLE = 4, 5
+_COLOURS = {Severity.GOOD: "green", Severity.WARNING: "yellow", Severity.BAD: "red", Severity.SKIPPED: "dim"}
+
+
+@app.command()
+def up(as_json: AsJson = False) -> None:
+    """Start the stack, or find it running; returns when everything answers."""
+    console, started = Console(stderr=as_json), time.monotonic()
+    try:
+        record = stack.up(tell=lambda line: console.print(f"{time.monotonic() - started:5.1f} s  {line}"))
+    except (stack.StackDown, TimeoutError) as error:
+        _fail(error, as_json)
+    if as_json:
+        _print_json(record.model_dump(mode="json"))
+        return
+    console.print(f"{time.monotonic() - started:5.1f} s  [green]up[/green]: {record.prefect_ui_url}")
+
+
+@app.command()
+def down(
+    hard: Annotated[bool, typer.Option("--hard", help="Kill without a goodbye (a test of recovery).")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Stop this stack's processes, and nothing else."""
+    was_running = stack.status().running
+    killed = stack.down(hard=hard)
+    if as_json:
+        _print_json({"was_running": was_running, "killed": killed})
+        return
+    Console().print("the stack is down" if was_running or killed else "the stack was not running")
+
+
+@app.command()
+def status(as_json: AsJson = False) -> None:
+    """What runs, where, and since when; exit code 5 when the stack is not healthy."""
+    found = stack.status()
+    if as_json:
+        processes = [process.model_dump(mode="json") for process in found.processes]
+        record = found.record.model_dump(mode="json") if found.record else None
+        _print_json({**asdict(found), "processes": processes, "record": record})
+    else:
+        _print_status(found)
+    if not found.healthy:
+        raise typer.Exit(_NOT_REACHABLE)
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Look for what is wrong, and say how to mend it; exit code 4 when something is."""
+    verdicts = examine()
+    if as_json:
+        _print_json({"well": is_well(verdicts), "verdicts": [asdict(verdict) for verdict in verdicts]})
+    else:
+        table = Table("check", "", "found", "how to mend it", box=None, pad_edge=False)
+        for v in verdicts:
+            table.add_row(v.check, f"[{_COLOURS[v.severity]}]{v.severity}[/]", v.found, v.mend)
+        Console().print(table)
+    if not is_well(verdicts):
+        raise typer.Exit(_FAILED)
+
+
+def _print_status(found: stack.StackStatus) -> None:
+    console = Console()
+    if not found.running:
+        console.print(f"no stack runs in {found.home}; start it with `bq-copilot up`")
+        return
+    table = Table("process", "state", "pid", "up for", "restarts", box=None, pad_edge=False)
+    for process in found.processes:
+        age = f"{time.time() - process.since:.0f} s" if process.pid else ""
+        table.add_row(process.name, process.state, str(process.pid or ""), age, str(process.restarts))
+    console.print(table)
+    if found.record:
+        console.print(f"Prefect {found.record.prefect_ui_url}   warehouse {found.record.warehouse_url}")
+        console.print(f"state   {found.home}")
+
+
+def _fail(error: Exception, as_json: bool) -> NoReturn:
+    if as_json:
+        _print_json({"error": {"code": getattr(error, "code", "timeout"), "message": str(error)}})
+    else:
+        Console(stderr=True).print(f"[red]{error}[/red]")
+    raise typer.Exit(_FAILED)
+
+
+def _print_json(value: dict[str, Any]) -> None:
+    typer.echo(json.dumps(value, default=str))
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,88 @@
+"""What one recovery process remembers between two looks: deaths, tries, and where it stopped in the long lists.
+
+Decides: how long a holder has been seen dead, and when the same remedy may be tried again. Never does: act, or keep
+anything that would be missed after a restart; all of it is found again within seconds. Why this shape: deaths and
+pauses are timed by this process's own monotonic clock, so that no two clocks are ever compared.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from bq_copilot.ledger import Lease
+from tasks.lease import is_dead
+
+T = TypeVar("T")
+
+LONGEST_PAUSE = 30.0
+"""Seconds between two tries of the same remedy at the most."""
+
+
+@dataclass
+class Deaths:
+    """Which holders of leases are provably gone, and since when that is known."""
+
+    clock: Callable[[], float] = time.monotonic
+    _since: dict[tuple[str, int], float] = field(default_factory=dict[tuple[str, int], float])
+
+    def look(self, leases: Iterable[Lease]) -> bool:
+        """Look at every holder; True when one is dead that was not known to be."""
+        dead = {(lease.run_id, lease.token) for lease in leases if is_dead(lease.holder)}
+        fresh = dead - self._since.keys()
+        now = self.clock()
+        self._since = {key: self._since.get(key, now) for key in dead}
+        return bool(fresh)
+
+    def seconds(self, lease: Lease | None) -> float | None:
+        """Return for how long the holder has been known to be dead; None when it is not."""
+        since = self._since.get((lease.run_id, lease.token)) if lease else None
+        return None if since is None else self.clock() - since
+
+
+@dataclass
+class Tries:
+    """How often each run was helped at the same place; the pause before the next try doubles."""
+
+    clock: Callable[[], float] = time.monotonic
+    _tried: dict[str, tuple[int, int, float]] = field(default_factory=dict[str, tuple[int, int, float]])
+
+    def count(self, run_id: str, seq: int) -> int:
+        """Return how often it was helped since event `seq`."""
+        at, count, _ = self._tried.get(run_id, (seq, 0, 0.0))
+        return count if at == seq else 0
+
+    def may(self, run_id: str, seq: int) -> bool:
+        """Say whether the pause after the last try at this place is over."""
+        at, _, not_before = self._tried.get(run_id, (seq, 0, 0.0))
+        return at != seq or self.clock() >= not_before
+
+    def note(self, run_id: str, seq: int) -> None:
+        """One more try."""
+        count = self.count(run_id, seq) + 1
+        pause = min(LONGEST_PAUSE, 1.5 * 2.0 ** (count - 1))
+        self._tried[run_id] = (seq, count, self.clock() + pause)
+
+    def keep(self, run_ids: Iterable[str]) -> None:
+        """Forget all runs but these."""
+        wanted = set(run_ids)
+        self._tried = {k: v for k, v in self._tried.items() if k in wanted}
+
+
+@dataclass
+class Slices:
+    """Takes a long list some items at a time, so that one look costs the same however long it is."""
+
+    size: int
+    _next: int = 0
+
+    def take(self, items: Sequence[T]) -> Sequence[T]:
+        """Return the next items, from the beginning again after the last."""
+        if len(items) <= self.size:
+            self._next = 0
+            return items
+        begin = self._next if self._next < len(items) else 0
+        self._next = begin + self.size
+        return items[begin : begin + self.size]
