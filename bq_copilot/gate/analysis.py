@@ -15,7 +15,7 @@ from bq_copilot.catalog import Catalog
 from bq_copilot.gate import costs, functions, grammar
 from bq_copilot.gate.advice import finding
 from bq_copilot.gate.lexer import LexicalFault, Token, meaningful, tokenize
-from bq_copilot.gate.notation import plain_text
+from bq_copilot.gate.notation import plain_text, without_comments
 from bq_copilot.gate.rendering import Unparsed, name_tables, parse, render, settle
 from bq_copilot.gate.resolve import Resolver
 from bq_copilot.gate.verdict import Finding, Ruling
@@ -76,7 +76,7 @@ def analyse(sql: str, catalog: Catalog, policy: Policy, views: Views, *, comment
     return seen
 
 
-def _look(  # noqa: PLR0913  # every input of the analysis, none of them hidden in an object
+def _look(  # every input of the analysis, none of them hidden in an object
     seen: Analysis, sql: str, tokens: list[Token], catalog: Catalog, policy: Policy, views: Views
 ) -> None:
     shape = grammar.shape_fault(tokens)
@@ -87,7 +87,7 @@ def _look(  # noqa: PLR0913  # every input of the analysis, none of them hidden 
     if shape is not None and shape[0] in ("P01", "P15"):
         return
     plain = plain_text(sql)
-    seen.rewritten = plain != sql
+    seen.rewritten = plain != without_comments(sql, tokenize(sql))
     tree = parse(plain)
     if not isinstance(tree, grammar.ROOTS):
         seen.deny("P01", "statement", reason="this is not a query")

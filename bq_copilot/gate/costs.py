@@ -27,7 +27,15 @@ UNIT_SECONDS = {
 }
 GENERATORS = (exp.GenerateSeries, exp.GenerateDateArray, exp.GenerateTimestampArray, exp.Repeat, exp.Pad)
 LINKING_CALLS = frozenset(
-    "RANGE_CONTAINS RANGE_OVERLAPS STARTS_WITH ENDS_WITH CONTAINS_SUBSTR REGEXP_CONTAINS REGEXP_LIKE".split()
+    [
+        "RANGE_CONTAINS",
+        "RANGE_OVERLAPS",
+        "STARTS_WITH",
+        "ENDS_WITH",
+        "CONTAINS_SUBSTR",
+        "REGEXP_CONTAINS",
+        "REGEXP_LIKE",
+    ]
 )
 NESTED = (exp.Subquery, exp.Select, exp.SetOperation)
 
@@ -39,7 +47,9 @@ def check_generators(trace: Trace, tree: exp.Expr, limit: int) -> None:
             continue
         size = _generated(node)
         if size is None or size > limit:
-            trace.refuse("P13", "generator", node, node.sql_name().replace("ANONYMOUS", "GENERATE_RANGE_ARRAY"), limit=str(limit))
+            trace.refuse(
+                "P13", "generator", node, node.sql_name().replace("ANONYMOUS", "GENERATE_RANGE_ARRAY"), limit=str(limit)
+            )
 
 
 def elements_of(node: exp.Expr) -> int:
@@ -104,7 +114,13 @@ def _number(node: object) -> float | None:
             left, right = _number(node.this), _number(node.expression)
             if left is None or right is None:
                 return None
-            return left + right if isinstance(node, exp.Add) else left - right if isinstance(node, exp.Sub) else left * right
+            return (
+                left + right
+                if isinstance(node, exp.Add)
+                else left - right
+                if isinstance(node, exp.Sub)
+                else left * right
+            )
         case _:
             return None
 
@@ -235,6 +251,7 @@ def _linked(node: exp.Select, scope: Scope) -> dict[int, int]:
 
 
 def _pairs(node: exp.Select, scope: Scope) -> Iterator[tuple[Relation, Relation]]:
+    yield from scope.links
     where = node.args.get("where")
     if isinstance(where, exp.Where):
         yield from _condition(where.this, scope, equality=True)
@@ -242,9 +259,6 @@ def _pairs(node: exp.Select, scope: Scope) -> Iterator[tuple[Relation, Relation]
         condition = join.args.get("on")
         if isinstance(condition, exp.Expr):
             yield from _condition(condition, scope, equality=False)
-        for name in join.args.get("using") or []:
-            having = [r for r in scope.relations if r.column(name.name) is not None]
-            yield from zip(having, having[1:], strict=False)
 
 
 def _joins(node: exp.Expr) -> Iterator[exp.Join]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 from sqlglot import exp
 
+from bq_copilot.gate.lexer import words
 from bq_copilot.gate.scope import Scope, Unresolved, walk_fields
 from bq_copilot.gate.values import Shape, Value, array_of, combined, scalar, struct_of, unknown
 
@@ -47,9 +48,11 @@ TOP_LISTS = (exp.ApproxTopK, exp.ApproxTopSum)
 CHAINS = (exp.Connector, exp.Add, exp.Sub, exp.Mul, exp.DPipe)
 UNIT_ARGUMENTS = frozenset({"unit", "zone_unit"})
 OPEN_JSON = (exp.JSONExtract, exp.JSONExtractArray, exp.ParseJSON, exp.JSONFormat, exp.JSONObject, exp.JSONArray)
-PARTS = frozenset(
-    "MICROSECOND MILLISECOND SECOND MINUTE HOUR DAY DAYOFWEEK DAYOFYEAR WEEK ISOWEEK MONTH QUARTER YEAR ISOYEAR "
-    "DATE TIME DATETIME NANOSECOND".split()
+PARTS = words(
+    """
+    MICROSECOND MILLISECOND SECOND MINUTE HOUR DAY DAYOFWEEK DAYOFYEAR WEEK ISOWEEK MONTH QUARTER YEAR
+    ISOYEAR DATE TIME DATETIME NANOSECOND
+    """
 )
 
 
@@ -265,6 +268,11 @@ def _struct(resolver: Resolver, node: exp.Expr, scope: Scope) -> Value:
         inner = item.expression if isinstance(item, exp.PropertyEQ) else item.unalias()
         fields.append((name_of(item), read(resolver, inner, scope)))
     return struct_of(fields)
+
+
+def nodes(node: exp.Expr, key: str = "expressions") -> list[exp.Expr]:
+    """Return the expressions of one argument, which may hold one, several or none."""
+    return [child for name, child in children(node) if name == key]
 
 
 def name_of(item: exp.Expr) -> str:

@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 
-import sqlglot
-
 from bq_copilot.canonical import digest, digest_bytes
 from bq_copilot.catalog import Catalog
 from bq_copilot.gate import functions, grammar
 from bq_copilot.gate.advice import finding
 from bq_copilot.gate.analysis import Analysis, analyse
 from bq_copilot.gate.port import EngineMissing, EngineRefusal, SecondEngine, SecondReading, disagreement
+from bq_copilot.gate.rendering import ENGINE
 from bq_copilot.gate.trace import where
 from bq_copilot.gate.verdict import Facts, Finding, Parameter, Ruling, Verdict, ruling_of
 from bq_copilot.gate.views import Views
@@ -38,7 +37,7 @@ class Gate:
         """Return the verdict on one statement; never raises for a bad statement."""
         first = analyse(sql, self.catalog, self.policy, self._views)
         findings = [*first.findings, *self._tag_findings(first), *_parameter_findings(first, parameters)]
-        engines = (f"sqlglot {sqlglot.__version__}",)
+        engines = (ENGINE,)
         if ruling_of(findings) is not Ruling.DENY:
             findings += self._same_again(first)
         if ruling_of(findings) is not Ruling.DENY:
@@ -48,9 +47,7 @@ class Gate:
         findings += self._rule_findings(facts)
         return self._verdict(first, facts, findings, engines)
 
-    def _verdict(
-        self, seen: Analysis, facts: Facts, findings: list[Finding], engines: tuple[str, ...]
-    ) -> Verdict:
+    def _verdict(self, seen: Analysis, facts: Facts, findings: list[Finding], engines: tuple[str, ...]) -> Verdict:
         text = seen.canonical
         return Verdict(
             ruling=ruling_of(findings, Ruling(self._default(facts))),
@@ -166,7 +163,7 @@ def refusal(catalog: Catalog, policy: Policy, reason: str) -> Verdict:
         policy_fingerprint=policy.fingerprint,
         gate_fingerprint=gate_fingerprint(),
         schema_fingerprint=catalog.fingerprint,
-        engines=(f"sqlglot {sqlglot.__version__}",),
+        engines=(ENGINE,),
         findings=(_deny("P17", "unavailable", reason),),
     )
 
@@ -175,7 +172,7 @@ def refusal(catalog: Catalog, policy: Policy, reason: str) -> Verdict:
 def gate_fingerprint() -> str:
     """Return the digest over what this gate's code contributes to a verdict."""
     lists = [sorted(functions.PLAIN), sorted(functions.PREFIXED), sorted(grammar.STRUCTURE)]
-    return digest({"revision": REVISION, "sqlglot": sqlglot.__version__, "lists": lists})
+    return digest({"revision": REVISION, "engine": ENGINE, "lists": lists})
 
 
 def _split(leaf: str) -> tuple[str, str]:

@@ -11,20 +11,21 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
-from bq_copilot.gate.lexer import Token, TokenKind
+from bq_copilot.gate.lexer import Token, TokenKind, words
 
 ROOTS = (exp.Select, exp.SetOperation, exp.Subquery)
-STRUCTURE = frozenset(
+STRUCTURE = words(
     """
     Add Alias Aliases And Any All Array AtTimeZone Between BitwiseAnd BitwiseLeftShift BitwiseNot BitwiseOr
-    BitwiseRightShift BitwiseXor Boolean Bracket ByteString RawString HexString CTE Column ColumnDef
-    Column Cube DPipe DataType DataTypeParam Distinct Div IntDiv Dot EQ Except From GT GTE Group GroupingSets Having HavingMax
-    Identifier If IgnoreNulls In Intersect Interval Is Join JSONPath JSONPathKey JSONPathRoot JSONPathSubscript
-    JSONPathWildcard JSONPathSlice Kwarg LT LTE Like Limit Literal Mul NEQ Neg Not Null NullSafeEQ NullSafeNEQ Offset
-    Or Order Ordered Parameter Paren Pivot PivotAlias Placeholder PropertyEQ Qualify RespectNulls Rollup Select Star
-    Sub Subquery Table TableAlias TableSample Tuple Union Unnest Var WeekStart Where Window WindowSpec With Exists
-    Collate Escape IntervalSpan JSONKeyValue TimeUnit Mod
-    """.split()
+    BitwiseRightShift BitwiseXor Boolean Bracket ByteString RawString HexString CTE Column ColumnDef Column
+    Cube DPipe DataType DataTypeParam Distinct Div IntDiv Dot EQ Except From GT GTE Group GroupingSets
+    Having HavingMax Identifier If IgnoreNulls In Intersect Interval Is Join JSONPath JSONPathKey
+    JSONPathRoot JSONPathSubscript JSONPathWildcard JSONPathSlice Kwarg LT LTE Like Limit Literal Mul NEQ
+    Neg Not Null NullSafeEQ NullSafeNEQ Offset Or Order Ordered Parameter Paren Pivot PivotAlias Placeholder
+    PropertyEQ Qualify RespectNulls Rollup Select Star Sub Subquery Table TableAlias TableSample Tuple Union
+    Unnest Var WeekStart Where Window WindowSpec With Exists Collate Escape IntervalSpan JSONKeyValue
+    TimeUnit Mod
+    """
 )
 REFUSED_FUNCTIONS = (
     exp.Predict,

@@ -59,7 +59,7 @@ class LexicalFault(ValueError):
 
 SHAPES = re.compile(
     r"""(?P<space>[ \t\r\n]+)
-      | (?P<comment>\#[^\n]*|--[^\n]*|/\*(?:[^*]|\*(?!/))*\*/)
+      | (?P<comment>\#[^\r\n]*|--[^\r\n]*|/\*(?:[^*]|\*(?!/))*\*/)
       | (?P<string>(?:[rR][bB]?|[bB][rR]?)?
             (?:\'\'\'(?:[^'\\]|\\.|\'(?!\'\'))*\'\'\' | \"\"\"(?:[^"\\]|\\.|"(?!""))*\"\"\"
              | '(?:[^'\\\r\n]|\\.)*'(?!'') | "(?:[^"\\\r\n]|\\.)*"(?!"")))
@@ -67,7 +67,7 @@ SHAPES = re.compile(
       | (?P<number>(?:0[xX][0-9a-fA-F]+|(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)(?![A-Za-z_0-9]))
       | (?P<word>[A-Za-z_][A-Za-z_0-9]*)
       | (?P<parameter>@[A-Za-z_][A-Za-z_0-9]*|@`[A-Za-z_][A-Za-z_0-9]*`|\?)
-      | (?P<sign>\|>|\|\||=>|<<|>>|<=|>=|<>|!=|[-+*/%=<>|&^~.,;()\[\]])""",
+      | (?P<sign>\|>|\|\||=>|<<|>>|<=|>=|<>|!=|/(?!\*)|[-+*%=<>|&^~.,;()\[\]])""",
     re.VERBOSE | re.DOTALL,
 )
 QUOTED_NAME = re.compile(r"`[A-Za-z0-9_.*()%&+#/=, -]+`")
@@ -86,6 +86,11 @@ REASONS = {
     '"': ("P17", "a text literal is not closed"),
     "/*": ("P17", "a comment is not closed"),
 }
+
+
+def words(text: str) -> frozenset[str]:
+    """Return the words of a text; long lists of names read better as text than as literals."""
+    return frozenset(text.split())
 
 
 def tokenize(sql: str) -> list[Token]:

@@ -1,7 +1,7 @@
 """Notations that the first engine cannot parse, rewritten on tokens into ones that it can.
 
 Decides nothing: each rewrite has the same meaning in GoogleSQL, and the canonical text is made from the result, so
-what is rewritten is also what is shown and run. A text without such notations is returned byte for byte.
+what is rewritten is also what is shown and run. A text without such notations and comments is returned byte for byte.
 """
 
 from __future__ import annotations
@@ -18,16 +18,29 @@ QUOTED_PARAMETER = re.compile(r"@`[A-Za-z_][A-Za-z_0-9]*`")
 
 def plain_text(sql: str) -> str:
     """Return the text in the notation that the first engine parses; raises `Unparsed` for an unknown pipe step."""
-    tokens = meaningful(tokenize(sql))
+    every = tokenize(sql)
+    tokens = meaningful(every)
     words = {token.word for token in tokens}
     piped = any(token.text == "|>" for token in tokens)
     quoted = any(token.kind is TokenKind.PARAMETER and "`" in token.text for token in tokens)
     if not (piped or quoted or "OFFSET" in words or "RANGE" in words):
-        return sql
+        return without_comments(sql, every)
     rewritten = _plain_parameters(_ranges(_element_offsets(tokens)))
     if piped:
         rewritten = without_pipes(rewritten)
-    return sql if rewritten == tokens else written(rewritten)
+    return without_comments(sql, every) if rewritten == tokens else written(rewritten)
+
+
+def without_comments(sql: str, tokens: list[Token]) -> str:
+    """Return the text with blanks instead of comments, so that positions stay and no parser sees a comment."""
+    pieces: list[str] = []
+    end = 0
+    for token in tokens:
+        if token.kind is TokenKind.COMMENT:
+            blank = "".join(char if char in "\r\n" else " " for char in token.text)
+            pieces += [sql[end : token.start], blank]
+            end = token.start + len(token.text)
+    return "".join([*pieces, sql[end:]]) if pieces else sql
 
 
 def written(tokens: list[Token]) -> str:

@@ -14,7 +14,7 @@ from sqlglot import exp
 
 from bq_copilot.gate import tables
 from bq_copilot.gate.costs import elements_of, holders, owners
-from bq_copilot.gate.expressions import name_of, read, read_all, value_of
+from bq_copilot.gate.expressions import name_of, nodes, read, read_all, value_of
 from bq_copilot.gate.scope import Relation, Scope, Size, Unresolved, walk_fields
 from bq_copilot.gate.values import Shape, Value, combined, scalar, unknown
 
@@ -33,7 +33,7 @@ def add_from(resolver: Resolver, select: exp.Select, scope: Scope) -> None:
     source = select.args.get("from_")
     if isinstance(source, exp.From):
         add_relation(resolver, source.this, scope)
-    for join in select.args.get("joins") or []:
+    for join in nodes(select, "joins"):
         _add_join(resolver, join, scope)
 
 
@@ -56,7 +56,7 @@ def add_relation(resolver: Resolver, node: exp.Expr, scope: Scope) -> None:
             _put(resolver, node, result, scope)
         case _:
             resolver.trace.refuse("P17", "construct", node, "this FROM item")
-    for join in node.args.get("joins") or []:
+    for join in nodes(node, "joins"):
         _add_join(resolver, join, scope)
 
 
@@ -74,7 +74,7 @@ def refuse_unknown_parts(resolver: Resolver, node: exp.Expr, known: frozenset[st
 def _put(resolver: Resolver, node: exp.Expr, relation: Relation, scope: Scope) -> None:
     if isinstance(node.args.get("sample"), exp.Expr):
         read_all(resolver, node.args["sample"], Scope(parent=None))
-    for pivot in node.args.get("pivots") or []:
+    for pivot in nodes(node, "pivots"):
         relation = _pivot(resolver, pivot, relation, scope)
     names = [r.alias.casefold() for r in scope.relations if r.alias]
     if relation.alias and relation.alias.casefold() in names:
@@ -124,7 +124,7 @@ def _element_relation(alias: str, element: Value, *, named: bool) -> Relation:
 
 def _unnest(resolver: Resolver, node: exp.Unnest, scope: Scope) -> Relation:
     alias = node.args.get("alias")
-    names = [c.name for c in alias.args.get("columns") or []] if isinstance(alias, exp.TableAlias) else []
+    names = [c.name for c in nodes(alias, "columns")] if isinstance(alias, exp.TableAlias) else []
     if isinstance(alias, exp.TableAlias) and alias.this is not None:
         names.insert(0, alias.name)
     if len(names) > 1 or len(node.expressions) != 1:
@@ -142,7 +142,7 @@ def _unnest(resolver: Resolver, node: exp.Unnest, scope: Scope) -> Relation:
     return relation
 
 
-def _add_join(resolver: Resolver, join: exp.Join, scope: Scope) -> None:
+def _add_join(resolver: Resolver, join: exp.Expr, scope: Scope) -> None:
     refuse_unknown_parts(resolver, join, JOIN_PARTS)
     if str(join.args.get("kind") or "").upper() not in JOIN_KINDS:
         resolver.trace.refuse("P17", "construct", join, "this kind of join")
@@ -151,19 +151,20 @@ def _add_join(resolver: Resolver, join: exp.Join, scope: Scope) -> None:
     condition = join.args.get("on")
     if isinstance(condition, exp.Expr):
         read(resolver, condition, scope)
-    for name in join.args.get("using") or []:
+    for name in nodes(join, "using"):
         _merge(resolver, name, scope, before)
 
 
 def _merge(resolver: Resolver, name: exp.Expr, scope: Scope, before: int) -> None:
     """Read a USING column on both sides and make it one column of the scope."""
     key = name.name.casefold()
-    sides = [r.column(key) for r in scope.relations]
-    left = [v for v in sides[:before] if v is not None]
-    right = [v for v in sides[before:] if v is not None]
+    left = [r for r in scope.relations[:before] if r.column(key) is not None]
+    right = [r for r in scope.relations[before:] if r.column(key) is not None]
     if not left or not right:
         resolver.unresolved(Unresolved(name.name, "a USING column must be on both sides"), name)
-    scope.merged[key] = combined([resolver.trace.consume(v, name) for v in (*left, *right)])
+    scope.links += [(a, b) for a in left for b in right]
+    values = [value for r in (*left, *right) if (value := r.column(key)) is not None]
+    scope.merged[key] = combined([resolver.trace.consume(value, name) for value in values])
 
 
 def _pivot(resolver: Resolver, pivot: exp.Expr, relation: Relation, scope: Scope) -> Relation:
@@ -175,12 +176,12 @@ def _pivot(resolver: Resolver, pivot: exp.Expr, relation: Relation, scope: Scope
         return _unpivot(resolver, pivot, relation, inner)
     for item in pivot.expressions:
         read(resolver, item.unalias(), inner)
-    for field in pivot.args.get("fields") or []:
+    for field in nodes(pivot, "fields"):
         read_all(resolver, _without_aliases(field), inner)
     used = {c.parts[0].name.casefold() for c in pivot.find_all(exp.Column)}
     kept = [(n, resolver.trace.consume(v, pivot)) for n, v in relation.columns if n.casefold() not in used]
     leaves = frozenset(relation.whole().leaves)
-    made = [(c.name, scalar(leaves)) for c in pivot.args.get("columns") or []]
+    made = [(c.name, scalar(leaves)) for c in nodes(pivot, "columns")]
     return Relation(pivot.alias, kept + made, size=Size.GROUPED, open=True, source=relation.source)
 
 
@@ -194,12 +195,12 @@ def _without_aliases(field: exp.Expr) -> exp.Expr:
 def _unpivot(resolver: Resolver, pivot: exp.Pivot, relation: Relation, inner: Scope) -> Relation:
     used = set[str]()
     leaves = set[str]()
-    made = [leaf.name for item in pivot.expressions for leaf in (item.expressions or [item])]
-    for field in pivot.args.get("fields") or []:
+    made = [leaf.name for item in nodes(pivot) for leaf in (nodes(item) or [item])]
+    for field in nodes(pivot, "fields"):
         made.append(field.this.name)
-        for item in field.expressions:
-            target = item.this if isinstance(item, exp.PivotAlias) else item
-            for column in target.expressions if isinstance(target, exp.Tuple) else [target]:
+        for item in nodes(field):
+            target: exp.Expr = item.this if isinstance(item, exp.PivotAlias) else item
+            for column in nodes(target) if isinstance(target, exp.Tuple) else [target]:
                 leaves |= read(resolver, column, inner).leaves
                 used.add(name_of(column).casefold())
     kept = [(n, v) for n, v in relation.columns if n.casefold() not in used]

@@ -13,6 +13,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 DIALECT = "bigquery"
+ENGINE = f"sqlglot {sqlglot.__version__}"  # pyright: ignore[reportPrivateImportUsage]  # exported, not in __all__
 GENERATOR = sqlglot.Dialect.get_or_raise(DIALECT).generator(
     comments=False, pretty=True, unsupported_level=sqlglot.ErrorLevel.RAISE
 )

@@ -8,15 +8,15 @@ clause in the parser cannot carry a read past it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from collections.abc import Iterator
 
 from sqlglot import exp
 
 from bq_copilot.catalog import Catalog, Table
 from bq_copilot.gate import costs
-from bq_copilot.gate.expressions import name_of, read, read_all, value_of
+from bq_copilot.gate.expressions import name_of, nodes, read, read_all
+from bq_copilot.gate.lexer import words
 from bq_copilot.gate.relations import add_from, refuse_unknown_parts
 from bq_copilot.gate.scope import Relation, Scope, Size, Unresolved
 from bq_copilot.gate.star import expand
@@ -24,11 +24,15 @@ from bq_copilot.gate.trace import Trace
 from bq_copilot.gate.values import Value, combined, scalar, struct_of, unknown
 from bq_copilot.policy import Policy
 
-SELECT_PARTS = frozenset(
-    "with_ kind expressions distinct from_ joins where group having qualify windows order limit offset".split()
+SELECT_PARTS = words(
+    """
+    with_ kind expressions distinct from_ joins where group having qualify windows order limit offset
+    """
 )
-SET_PARTS = frozenset(
-    "with_ this expression distinct by_name side kind on order limit offset match_condition".split()
+SET_PARTS = words(
+    """
+    with_ this expression distinct by_name side kind on order limit offset match_condition
+    """
 )
 WRAPPER_PARTS = frozenset({"this", "with_", "alias", "order", "limit", "offset", "pivots", "sample"})
 PIPE_STEP = re.compile(r"__pipe\d+")
@@ -84,7 +88,7 @@ class Resolver:
             self.trace.refuse("P03", "view", node, table.id, reason=reason)
 
     @contextmanager
-    def _with_clause(self, node: exp.Expr) -> Iterator[None]:
+    def _with_clause(self, node: exp.Expr) -> Generator[None]:
         clause, before = node.args.get("with_"), self.ctes
         if isinstance(clause, exp.With):
             if clause.recursive:
@@ -111,7 +115,7 @@ class Resolver:
             read_all(self, where, scope)
         columns = self._items(node, scope)
         self._tail(node, self._with_aliases(node, scope, columns))
-        for window in node.args.get("windows") or []:
+        for window in nodes(node, "windows"):
             read_all(self, window, scope)
         costs.check_joins(self.trace, node, scope, self.policy.limits.generated_elements)
         costs.check_partitions(self.trace, self.catalog, node, scope)

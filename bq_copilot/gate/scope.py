@@ -73,6 +73,7 @@ class Scope:
     parent: Scope | None = None
     aliases: dict[str, Value] = field(default_factory=dict[str, Value])
     merged: dict[str, Value] = field(default_factory=dict[str, Value])
+    links: list[tuple[Relation, Relation]] = field(default_factory=list[tuple[Relation, Relation]])
 
     def relation(self, name: str) -> Relation | None:
         """Return the range variable of this name in this scope only."""

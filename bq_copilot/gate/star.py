@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from bq_copilot.gate.expressions import read, value_of
+from bq_copilot.gate.expressions import nodes, read, value_of
 from bq_copilot.gate.scope import Scope, Unresolved
 from bq_copilot.gate.values import Shape, Value
 
@@ -67,7 +67,7 @@ def _members(resolver: Resolver, base: exp.Expr, scope: Scope) -> list[tuple[str
 
 
 def _without(resolver: Resolver, star: exp.Star, columns: list[tuple[str, Value]]) -> list[tuple[str, Value]]:
-    dropped = {column.name.casefold() for column in star.args.get("except_") or []}
+    dropped = {column.name.casefold() for column in nodes(star, "except_")}
     missing = dropped - {name.casefold() for name, _ in columns}
     for name in sorted(missing):
         resolver.unresolved(Unresolved(name, "EXCEPT names a column that is not there"), star)
@@ -77,5 +77,5 @@ def _without(resolver: Resolver, star: exp.Star, columns: list[tuple[str, Value]
 def _replaced(
     resolver: Resolver, star: exp.Star, columns: list[tuple[str, Value]], scope: Scope
 ) -> list[tuple[str, Value]]:
-    new = {item.alias.casefold(): read(resolver, item.unalias(), scope) for item in star.args.get("replace") or []}
+    new = {item.alias.casefold(): read(resolver, item.unalias(), scope) for item in nodes(star, "replace")}
     return [(name, new.get(name.casefold(), value)) for name, value in columns]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from bq_copilot.gate.scope import Relation, Size
-from bq_copilot.gate.values import stored, unknown, scalar
+from bq_copilot.gate.values import scalar, stored, unknown
 
 if TYPE_CHECKING:
     from bq_copilot.gate.resolve import Resolver

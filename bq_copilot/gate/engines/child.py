@@ -31,9 +31,7 @@ def main() -> None:
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     opening = json.loads(sys.stdin.readline())
-    gate = Gate(
-        Catalog.model_validate(opening["catalog"]), Policy.model_validate(opening["policy"]), second_engines()
-    )
+    gate = Gate(Catalog.model_validate(opening["catalog"]), Policy.model_validate(opening["policy"]), second_engines())
     gate.rule(WARM_UP)
     _reply(replies, {"ready": True})
     for line in sys.stdin:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import select
 import subprocess
 import sys
@@ -42,7 +43,7 @@ class GuardedGate:
         self.catalog, self.policy = catalog, policy
         self._seconds, self._bytes = seconds, memory_bytes
         self._child: subprocess.Popen[bytes] | None = None
-        self._rest = b""
+        self._rest: bytes = b""
         self._turn = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -116,7 +117,7 @@ class GuardedGate:
             ready = select.select([child.stdout], [], [], max(0.0, left))[0]
             if not ready:
                 raise _Unanswered("it took too long")
-            more = child.stdout.read1(65536)  # pyright: ignore[reportAttributeAccessIssue]
+            more = os.read(child.stdout.fileno(), 65536)
             if not more:
                 raise _Unanswered("the analysis process ended")
             self._rest += more

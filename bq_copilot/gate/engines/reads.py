@@ -164,9 +164,7 @@ class Walk:
             case "ResolvedColumnRefProto":
                 return self._origins.get(node.column.column_id, scalar())
             case "ResolvedGetStructFieldProto":
-                base = self._place(node.expr)
-                inside = base is not None and 0 <= node.field_idx < len(base.fields)
-                return base.fields[node.field_idx][1] if base is not None and inside else base
+                return _field(self._place(node.expr), int(node.field_idx))
             case "ResolvedGetJsonFieldProto":
                 return self._place(node.expr)
             case "ResolvedFunctionCallProto" if node.parent.function.name in INDEXING:
@@ -195,6 +193,12 @@ SPECIAL: dict[str, Any] = {
 }
 EXISTS = 2
 """`ResolvedSubqueryExprEnums.EXISTS`; checked against the package in a test."""
+
+
+def _field(base: Value | None, at: int) -> Value | None:
+    if base is None or not 0 <= at < len(base.fields):
+        return base
+    return base.fields[at][1]
 
 
 def _items(value: Any) -> list[Any]:

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from google.protobuf.message import DecodeError, Message
 
+from bq_copilot.gate.engines import messages
 from bq_copilot.gate.port import EngineMissing, EngineRefusal
 
 Answer = TypeVar("Answer", bound=Message)
@@ -36,9 +37,9 @@ def warm() -> Path:
         return target
     try:
         from wasmtime import Module  # noqa: PLC0415
-        from zetasql.wasi import get_wasm_path  # noqa: PLC0415
 
-        compiled: Any = Module.from_file(_engine(), get_wasm_path()).serialize()
+        module: Any = Module
+        compiled: Any = module.from_file(_engine(), messages.load("wasi").get_wasm_path()).serialize()
     except (ImportError, OSError) as error:
         raise EngineMissing(f"zetasql cannot be loaded: {error}") from error
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

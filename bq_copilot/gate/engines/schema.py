@@ -8,11 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from zetasql.wasi._pb2.zetasql.proto import simple_catalog_pb2
-from zetasql.wasi._pb2.zetasql.public import function_pb2 as function_enums_pb2
-from zetasql.wasi._pb2.zetasql.public import type_pb2
-
 from bq_copilot.catalog import Catalog, Column, Table
+from bq_copilot.gate.engines import messages
 
 KINDS = {
     "INT64": "TYPE_INT64",
@@ -34,7 +31,7 @@ KINDS = {
 
 def translated(catalog: Catalog, language: Any) -> Any:
     """Return the analyzer's catalog message."""
-    message: Any = simple_catalog_pb2.SimpleCatalogProto(name="gate")
+    message: Any = messages.catalogs().SimpleCatalogProto(name="gate")
     message.builtin_function_options.language_options.CopyFrom(language)
     _add_functions(message)
     projects = _Folders(message)
@@ -53,9 +50,9 @@ def translated(catalog: Catalog, language: Any) -> Any:
 
 def _add_functions(message: Any) -> None:
     """Declare the few functions that BigQuery has and the analyzer's own list lacks."""
-    any_1, any_2 = (function_enums_pb2.SignatureArgumentKind.Value(f"ARG_TYPE_ANY_{n}") for n in (1, 2))
-    fixed = function_enums_pb2.SignatureArgumentKind.Value("ARG_TYPE_FIXED")
-    modes = function_enums_pb2.FunctionEnums.Mode
+    any_1, any_2 = (messages.functions().SignatureArgumentKind.Value(f"ARG_TYPE_ANY_{n}") for n in (1, 2))
+    fixed = messages.functions().SignatureArgumentKind.Value("ARG_TYPE_FIXED")
+    modes = messages.functions().FunctionEnums.Mode
     for name in ("CONTAINS_SUBSTR", "SEARCH"):
         made: Any = message.custom_function.add(name_path=[name], group="bigquery", mode=modes.Value("SCALAR"))
         signature: Any = made.signature.add()
@@ -96,17 +93,17 @@ def _add(message: Any, name: str, full_name: str, table: Table, *, suffix: bool 
 
 def _type(column: Column, *, inside: bool = False) -> Any:
     if column.mode == "REPEATED" and not inside:
-        array: Any = type_pb2.TypeProto(type_kind=_kind("TYPE_ARRAY"))
+        array: Any = messages.types().TypeProto(type_kind=_kind("TYPE_ARRAY"))
         array.array_type.element_type.CopyFrom(_type(column, inside=True))
         return array
     if column.fields:
-        struct: Any = type_pb2.TypeProto(type_kind=_kind("TYPE_STRUCT"))
+        struct: Any = messages.types().TypeProto(type_kind=_kind("TYPE_STRUCT"))
         for field in column.fields:
             added: Any = struct.struct_type.field.add(field_name=field.name)
             added.field_type.CopyFrom(_type(field))
         return struct
     if column.type.startswith("RANGE<"):
-        span: Any = type_pb2.TypeProto(type_kind=_kind("TYPE_RANGE"))
+        span: Any = messages.types().TypeProto(type_kind=_kind("TYPE_RANGE"))
         span.range_type.element_type.CopyFrom(_simple(column.type[6:-1]))
         return span
     return _simple(column.type)
@@ -121,8 +118,8 @@ def declared(kind: str) -> Any:
 
 
 def _simple(name: str) -> Any:
-    return type_pb2.TypeProto(type_kind=_kind(KINDS[name.split("(")[0]]))
+    return messages.types().TypeProto(type_kind=_kind(KINDS[name.split("(", maxsplit=1)[0]]))
 
 
 def _kind(name: str) -> Any:
-    return type_pb2.TypeKind.Value(name)
+    return messages.types().TypeKind.Value(name)

@@ -12,14 +12,20 @@ from importlib.metadata import version
 from typing import Any
 
 from bq_copilot.catalog import Catalog
+from bq_copilot.gate.engines import messages
+from bq_copilot.gate.engines.reads import Walk
 from bq_copilot.gate.engines.runtime import Runtime
-from bq_copilot.gate.lexer import TokenKind, tokenize
+from bq_copilot.gate.engines.schema import declared, translated
+from bq_copilot.gate.lexer import TokenKind, tokenize, words
 from bq_copilot.gate.port import EngineMissing, EngineRefusal, SecondReading
 
-NOT_QUERIES = (
-    "SQL_GRAPH PROTO REMOTE CREATE ALTER DML DDL ANON MEASURE MATCH_RECOGNIZE MODEL SCRIPT TOKENIZED ENCRYPTION "
-    "PRIVACY AGGREGATION_THRESHOLD RECURSIVE LOAD_DATA FOREIGN PRIMARY IDENTITY GENERATED ROW_ACCESS"
-).split()
+NOT_QUERIES = words(
+    """
+    SQL_GRAPH PROTO REMOTE CREATE ALTER DML DDL ANON MEASURE MATCH_RECOGNIZE MODEL SCRIPT TOKENIZED
+    ENCRYPTION PRIVACY AGGREGATION_THRESHOLD RECURSIVE LOAD_DATA FOREIGN PRIMARY IDENTITY GENERATED
+    ROW_ACCESS
+    """
+)
 """Features that no read-only query needs: leaving them out refuses more, and makes each call cheaper."""
 GUESSES = 8
 CONFLICT = re.compile(r"Undeclared parameter '(\w+)' is used assuming different types \((\w+) vs")
@@ -43,25 +49,18 @@ class ZetaSqlEngine:
     def start(self) -> None:
         """Load the analyzer now; raises `EngineMissing`."""
         if self._runtime is None or not self._runtime.alive:
-            try:
-                self._runtime, self._registered, self._language = Runtime(), {}, None
-            except ImportError as error:
-                raise EngineMissing("the zetasql package does not load") from error
+            self._runtime, self._registered, self._language = Runtime(), {}, None
 
     def accept(self, sql: str) -> None:
         """Parse a text; raises `EngineRefusal` or `EngineMissing`."""
         self.start()
-        from zetasql.wasi._pb2.zetasql.local_service import local_service_pb2 as service  # noqa: PLC0415
-
-        request: Any = service.ParseRequest(sql_statement=sql)
+        request: Any = messages.service().ParseRequest(sql_statement=sql)
         request.options.CopyFrom(self._features())
-        self._call("Parse", request, service.ParseResponse)
+        self._call("Parse", request, messages.service().ParseResponse)
 
     def read(self, sql: str, catalog: Catalog, parameters: Mapping[str, str]) -> SecondReading:
         """Return what the text reads; raises `EngineRefusal` or `EngineMissing`."""
         self.start()
-        from bq_copilot.gate.engines.reads import Walk  # noqa: PLC0415
-
         text, types = _family_names(sql, catalog), dict(parameters)
         for _ in range(GUESSES):
             try:
@@ -74,42 +73,32 @@ class ZetaSqlEngine:
         raise EngineRefusal("the types of the parameters are not clear")
 
     def _analyse(self, sql: str, catalog: Catalog, types: Mapping[str, str]) -> Any:
-        from zetasql.wasi._pb2.zetasql.local_service import local_service_pb2 as service  # noqa: PLC0415
-
-        from bq_copilot.gate.engines.schema import declared  # noqa: PLC0415
-
-        request: Any = service.AnalyzeRequest(registered_catalog_id=self._catalog_id(catalog), sql_statement=sql)
+        request: Any = messages.service().AnalyzeRequest(
+            registered_catalog_id=self._catalog_id(catalog), sql_statement=sql
+        )
         request.options.language_options.CopyFrom(self._features())
         request.options.allow_undeclared_parameters = True
         for name, kind in types.items():
             request.options.query_parameters.add(name=name.lower()).type.CopyFrom(declared(kind))
         if "?" in sql and any(t.text == "?" for t in tokenize(sql)):
             request.options.parameter_mode = 1
-        answer: Any = self._call("Analyze", request, service.AnalyzeResponse)
+        answer: Any = self._call("Analyze", request, messages.service().AnalyzeResponse)
         return answer.resolved_statement
 
     def _catalog_id(self, catalog: Catalog) -> int:
-        from zetasql.wasi._pb2.zetasql.local_service import local_service_pb2 as service  # noqa: PLC0415
-
-        from bq_copilot.gate.engines.schema import translated  # noqa: PLC0415
-
         key = catalog.fingerprint
         if key not in self._registered:
-            request = service.RegisterCatalogRequest(simple_catalog=translated(catalog, self._features()))
-            answer: Any = self._call("RegisterCatalog", request, service.RegisterResponse)
+            request = messages.service().RegisterCatalogRequest(simple_catalog=translated(catalog, self._features()))
+            answer: Any = self._call("RegisterCatalog", request, messages.service().RegisterResponse)
             self._registered[key] = answer.registered_id
         return self._registered[key]
 
     def _features(self) -> Any:
         if self._language is None:
-            from zetasql.wasi._pb2.zetasql.local_service import local_service_pb2 as service  # noqa: PLC0415
-            from zetasql.wasi._pb2.zetasql.proto import options_pb2  # noqa: PLC0415
-            from zetasql.wasi._pb2.zetasql.public import options_pb2 as public  # noqa: PLC0415
-
-            request = service.LanguageOptionsRequest(maximum_features=True)
-            language: Any = self._call("GetLanguageOptions", request, options_pb2.LanguageOptionsProto)
-            language.product_mode = public.ProductMode.Value("PRODUCT_EXTERNAL")
-            kept = [f for f in language.enabled_language_features if _wanted(public.LanguageFeature.Name(f))]
+            request = messages.service().LanguageOptionsRequest(maximum_features=True)
+            language: Any = self._call("GetLanguageOptions", request, messages.options().LanguageOptionsProto)
+            language.product_mode = messages.names().ProductMode.Value("PRODUCT_EXTERNAL")
+            kept = [f for f in language.enabled_language_features if _wanted(messages.names().LanguageFeature.Name(f))]
             del language.enabled_language_features[:]
             language.enabled_language_features.extend(kept)
             self._language = language
