@@ -6,15 +6,18 @@ The one place where blocks become adapters. It is not a value: it holds live cli
 from __future__ import annotations
 
 import asyncio
-import getpass
 from functools import cached_property
+
+import httpx
 
 from blocks.language_model import LanguageModel
 from blocks.ledger_store import LedgerStore
 from blocks.policy import Policy
 from blocks.warehouse import Warehouse
 from bq_copilot import policy
+from bq_copilot.errors import Transient
 from bq_copilot.ledger import Ledger
+from bq_copilot.local_user import local_user
 from bq_copilot.ports import LanguageModel as LanguageModelPort
 from bq_copilot.shelf import Shelf
 
@@ -22,7 +25,15 @@ from bq_copilot.shelf import Shelf
 class Environment:
     """The blocks of one named environment, and the adapters that they build."""
 
-    def __init__(self, warehouse: Warehouse, model: LanguageModel, store: LedgerStore, policy: Policy) -> None:
+    def __init__(
+        self,
+        warehouse: Warehouse,
+        model: LanguageModel,
+        store: LedgerStore,
+        policy: Policy,
+        name: str = "default",
+    ) -> None:
+        self.name = name
         self.warehouse_block = warehouse
         self.model_block = model
         self.store_block = store
@@ -51,12 +62,20 @@ class Environment:
     @property
     def local_user(self) -> str:
         """Who asks when nobody says so: the user that this process runs as."""
-        return getpass.getuser()
+        return local_user()
 
     @cached_property
     def policy(self) -> policy.Policy:
-        """The typed policy as it stands now; a run is judged by the one that it pinned."""
+        """The typed policy as this process found it; a run is judged by the one that it pinned."""
         return self.policy_block.value()
+
+    async def policy_now(self) -> policy.Policy:
+        """The typed policy as it stands at this moment. Raises Transient when nobody can say."""
+        try:
+            block = await Policy.aload(self.name)
+        except httpx.HTTPError as error:
+            raise Transient(f"the policy cannot be read now: {error}", code="policy_unreachable") from error
+        return block.value()
 
 
 async def open_environment(name: str = "default") -> Environment:
@@ -64,4 +83,4 @@ async def open_environment(name: str = "default") -> Environment:
     warehouse, model, store, rules = await asyncio.gather(
         Warehouse.aload(name), LanguageModel.aload(name), LedgerStore.aload(name), Policy.aload(name)
     )
-    return Environment(warehouse, model, store, rules)
+    return Environment(warehouse, model, store, rules, name)

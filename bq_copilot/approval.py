@@ -7,7 +7,7 @@ may decide, expiry. Model prose is not part of it and cannot change it.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from bq_copilot.canonical import digest
@@ -105,6 +105,14 @@ def digest_of(request: ApprovalRequest) -> str:
     signed before; hence a default, once released, never changes.
     """
     return digest(request.model_dump(mode="json", exclude_defaults=True))
+
+
+def escalates_at(request: ApprovalRequest) -> datetime | None:
+    """Return when others may decide as well, None when nobody would be added."""
+    rule = request.approvers
+    if not rule.escalate_to or not rule.escalate_after_seconds:
+        return None
+    return request.created_at + timedelta(seconds=rule.escalate_after_seconds)
 
 
 class Decision(Value):

@@ -72,11 +72,22 @@ def _double(value: float) -> str:
     if math.isnan(value) or math.isinf(value):
         raise ValueError(f"{value} has no JSON form. Write null or text.")
     if value == int(value) and abs(value) < 1e21:
-        return str(int(value))
+        return _whole(value)
     text = repr(value)
     if "e" not in text:
         return text
     return _exponent(value, text)
+
+
+def _whole(value: float) -> str:
+    """JavaScript pads the shortest digits with zeros where Python would print the exact integer."""
+    if abs(value) <= 2**53:
+        return str(int(value))
+    mantissa, _, exponent = f"{value!r}".partition("e")
+    digits, _, fraction = mantissa.partition(".")
+    if not exponent:
+        return digits
+    return digits + fraction.removesuffix("0" if fraction == "0" else "").ljust(int(exponent), "0")
 
 
 def _exponent(value: float, text: str) -> str:

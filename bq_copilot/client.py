@@ -11,15 +11,15 @@ import os
 import threading
 import time
 import uuid
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from bq_copilot import deciding, identity, receipts, views
-from bq_copilot.approval import Decision
+from bq_copilot import deciding, identities, identity, receipts, views
 from bq_copilot.errors import Damaged, Refused
-from bq_copilot.events import Event, Recorded, RunReceived
+from bq_copilot.events import Event, RunReceived
 from bq_copilot.installation import Installation, find
 from bq_copilot.journal import Journal, UnknownRun, begin
 from bq_copilot.local_user import local_user
@@ -27,11 +27,12 @@ from bq_copilot.phases import TERMINAL, WAITING, Phase
 from bq_copilot.state import RunState
 from bq_copilot.transitions import apply
 from bq_copilot.version import __version__
-from bq_copilot.waking import Woken, start, wake
+from bq_copilot.woken import Woken
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from bq_copilot.card_blocks import Card
     from bq_copilot.list_views import CheckView, PendingView, RunView, TraceView
 
 POLL_SECONDS = 0.1
@@ -61,11 +62,9 @@ class Copilot:
         *,
         environment: str = "default",
         installation: Installation | None = None,
-        user: str = "",
         via: str = "api",
     ) -> None:
         self.installation = installation or find(os.environ, environment)
-        self.user = user or local_user()
         self.via = via
 
     def ask(
@@ -88,10 +87,14 @@ class Copilot:
         return run.wait(timeout=timeout) if wait else run
 
     def record(self, question: str, *, request_key: str | None = None, requester: str | None = None) -> RunHandle:
-        """Record the question in the ledger without starting anything; `RunHandle.start` does that."""
+        """Record the question in the ledger without starting anything; `RunHandle.start` does that.
+
+        Raises Unreachable when no server is known that could ever start it.
+        """
         if not question.strip():
             raise Refused("There is no question.", code="no_question", next="Write it as you would say it.")
-        who, key = requester or self.user, request_key or uuid.uuid4().hex
+        self.installation.api  # noqa: B018 - raises Unreachable when no server is known, before anything is recorded
+        who, key = requester or local_user(), request_key or uuid.uuid4().hex
         run_id = identity.run_id(who, key)
         first = RunReceived(question=question, requester=who, via=self.via, request_key=key, code_version=__version__)
         begin(self.installation.ledger, run_id, first)
@@ -112,7 +115,8 @@ class Copilot:
         from bq_copilot import list_views  # noqa: PLC0415 - `show` does not need it
 
         heads = self.installation.reader.heads(sorted(WAITING), limit=limit)
-        return list_views.pending(RunHandle(self, h.run_id).state for h in heads)
+        now = self.installation.reader.now()
+        return list_views.pending((RunHandle(self, h.run_id).state for h in heads), now)
 
     def verify(self, run_id: str | None = None) -> list[CheckView]:
         """Check the receipts of one run, or of all, as `bq-copilot verify --json` does."""
@@ -128,37 +132,46 @@ class RunHandle:
         self.run_id = run_id
         self._copilot = copilot
         self._installation = copilot.installation
-        self._state = RunState(run_id=run_id)
+        self._seen: list[Update] = []
         self.woken = Woken(True)
         """Whether the last decision made the run go on at once, and if not, what will."""
         if self.state.seq == 0:
             raise UnknownRun(f"There is no run {run_id}.", next="List the runs with `bq-copilot runs`.")
 
     def __repr__(self) -> str:
-        return f"<RunHandle {self.run_id} {self._state.phase}>"
+        return f"<RunHandle {self.run_id} {self._last.phase}>"
+
+    @property
+    def _last(self) -> RunState:
+        """The run as it was at the last look."""
+        return self._seen[-1].state if self._seen else RunState(run_id=self.run_id)
 
     @property
     def state(self) -> RunState:
         """The run as the ledger has it now."""
-        for _ in self._news():
-            pass
-        return self._state
+        last = self._last
+        for one in self._installation.reader.read(self.run_id, after=last.seq):
+            last = apply(last, one)
+            self._seen.append(Update(one.seq, one.at, one.event.kind, last.phase, one.event, last))
+        return last
 
     @property
     def phase(self) -> Phase:
         """Where the run stands now."""
         return self.state.phase
 
-    def _news(self) -> Iterator[Update]:
-        for one in self._installation.reader.read(self.run_id, after=self._state.seq):
-            self._state = apply(self._state, one)
-            yield _update(one, self._state)
-
-    def start(self) -> None:
-        """Make sure that the run has a flow run. Raises Unreachable or Refused."""
+    def start(self) -> str:
+        """Make sure that the run has a flow run, and return its id. Raises Unreachable or Refused."""
         state = self.state
         if state.started is None and not state.phase.is_terminal and state.received is not None:
-            start(self._installation, self.run_id, state.received)
+            from bq_copilot.waking import start  # noqa: PLC0415 - loads httpx; looking does not need it
+
+            return start(self._installation, self.run_id, state.received).id
+        return state.started.flow_run_id if state.started else ""
+
+    def server_answers(self) -> bool:
+        """Say whether the Prefect server answers."""
+        return bool(self._installation.api_url) and self._installation.api.is_healthy()
 
     # -- looking -----------------------------------------------------------------------------------------
 
@@ -167,6 +180,15 @@ class RunHandle:
         state = self.state
         pages = {query: self.page(query) for query in views.answered_queries(state)}
         return views.show(state, pages, self.receipts())
+
+    def card(self) -> Card:
+        """Return the approval card of the open request; empty when none is open."""
+        state = self.state
+        if state.plan is None or state.plan.request is None or state.phase is not Phase.AWAITING_APPROVAL:
+            return ()
+        from bq_copilot.card import card_of  # noqa: PLC0415 - looking at a run that waits for nobody does not need it
+
+        return card_of(state.plan, state.earlier, self._installation.reader.now())
 
     def trace(self) -> TraceView:
         """Return what `bq-copilot trace --json` prints."""
@@ -188,7 +210,7 @@ class RunHandle:
         """Return the stored rows of a query's result."""
         result = self.state.results.get(query)
         if result is None:
-            known = ", ".join(views.answered_queries(self._state)) or "none yet"
+            known = ", ".join(views.answered_queries(self._last)) or "none yet"
             raise Refused(f"{self.run_id} has no result {query}; it has {known}.", code="no_result")
         return json.loads(self._installation.shelf.get(result.page))["rows"]
 
@@ -199,24 +221,28 @@ class RunHandle:
         name = query or views.main_query(self.state)
         if name is None:
             raise Refused(f"{self.run_id} has no result; it is {self.phase}.", code="no_result")
-        rows, columns = self.page(name), [c.name for c in self._state.results[name].columns]
+        rows, columns = self.page(name), [c.name for c in self._last.results[name].columns]
         return pd.DataFrame(rows, columns=pd.Index(columns))
 
     # -- following ---------------------------------------------------------------------------------------
+
+    def updates(self, *, after: int = 0) -> list[Update]:
+        """Return what has happened so far after seq `after`."""
+        self.state  # noqa: B018 - looks at the ledger
+        start_at = bisect_right(self._seen, after, key=lambda update: update.seq)
+        return self._seen[start_at:]
 
     def stream(self, *, after: int = 0, timeout: float | None = None) -> Iterator[Update]:
         """Yield every event after seq `after` until the run has ended, as the ledger gets them.
 
         Survives restarts of either side: it holds nothing but the last seq. Raises TimeoutError.
         """
-        state, reader = RunState(run_id=self.run_id), self._installation.reader
         deadline, pause = _deadline(timeout), threading.Event()
         while True:
-            for one in reader.read(self.run_id, after=state.seq):
-                state = apply(state, one)
-                if one.seq > after:
-                    yield _update(one, state)
-            if state.phase in TERMINAL:
+            for update in self.updates(after=after):
+                after = update.seq
+                yield update
+            if self._last.phase in TERMINAL and after >= self._last.seq:
                 return
             _check(deadline, self.run_id)
             pause.wait(POLL_SECONDS)
@@ -237,21 +263,26 @@ class RunHandle:
 
     # -- deciding ----------------------------------------------------------------------------------------
 
-    def approve(self, *, digest: str | None = None, reason: str = "", by: str = "") -> RunHandle:
-        """Approve the open request. Name the `digest` that you saw to approve nothing else."""
-        return self._decide("approve", digest=digest, reason=reason, by=by)
+    def approve(self, *, digest: str | None = None, reason: str = "", code: str = "") -> RunHandle:
+        """Approve the open request. Name the `digest` that you saw to approve nothing else.
 
-    def reject(self, reason: str = "", *, digest: str | None = None, by: str = "") -> RunHandle:
+        You are the operating system's user, or whoever signed `code` (`bq-copilot sign`).
+        """
+        return self._decide("approve", digest, code, reason=reason)
+
+    def reject(self, reason: str = "", *, digest: str | None = None, code: str = "") -> RunHandle:
         """Reject the open request."""
-        return self._decide("reject", digest=digest, reason=reason, by=by)
+        return self._decide("reject", digest, code, reason=reason)
 
-    def edit(self, sql: Mapping[str, str], *, digest: str | None = None, reason: str = "", by: str = "") -> RunHandle:
+    def edit(self, sql: Mapping[str, str], *, digest: str | None = None, reason: str = "", code: str = "") -> RunHandle:
         """Replace the SQL of one or more queries, {query id: SQL}; it is checked and asked about again."""
-        return self._decide("edit", digest=digest, reason=reason, by=by, sql=tuple(sql.items()))
+        return self._decide("edit", digest, code, reason=reason, sql=tuple(sql.items()))
 
-    def _decide(
-        self, verdict: str, *, digest: str | None, reason: str, by: str, sql: tuple[tuple[str, str], ...] = ()
-    ) -> RunHandle:
+    def delegate(self, to: str, *, digest: str | None = None, reason: str = "", code: str = "") -> RunHandle:
+        """Give your decision about the open request to somebody else."""
+        return self._decide("delegate", digest, code, reason=reason, delegate_to=to)
+
+    def _decide(self, verdict: str, digest: str | None, code: str, **more: object) -> RunHandle:
         state = self.state
         plan = views.newest_request(state)
         if plan is None or plan.request is None:
@@ -260,43 +291,28 @@ class RunHandle:
                 code="nothing_to_decide",
                 next=f"Look at it with `bq-copilot show {self.run_id}`.",
             )
-        who, how = self._who(by)
-        decision = Decision.model_validate(
-            {
-                "request_id": plan.request.request_id,
-                "digest": plan.digest if digest is None else _full(digest, plan.digest),
-                "verdict": verdict,
-                "by": who,
-                "via": self._copilot.via,
-                "identity": how,
-                "reason": reason,
-                "sql": sql,
-            }
-        )
+        seen = plan.digest if digest is None else _full(digest, plan.digest)
+        identity = identities.by_code(code) if code else identities.local_user()
+        decision = deciding.decision_by(identity, plan.request.request_id, seen, verdict, self._copilot.via, **more)
         return self._record(lambda journal: deciding.decide(journal, decision))
 
-    def answer(self, text: str, *, by: str = "") -> RunHandle:
+    def answer(self, text: str) -> RunHandle:
         """Answer the clarifying question that is open."""
         if not text.strip():
             raise Refused("The answer is empty.", code="no_answer", next="Say it in a few words.")
-        who, _ = self._who(by)
-        return self._record(lambda journal: deciding.answer(journal, text, who, self._copilot.via))
+        return self._record(lambda journal: deciding.answer(journal, text, local_user(), self._copilot.via))
 
-    def cancel(self, reason: str = "", *, by: str = "") -> RunHandle:
+    def cancel(self, reason: str = "") -> RunHandle:
         """Ask the run to stop; jobs that are alive are cancelled first."""
-        who, _ = self._who(by)
-        return self._record(lambda journal: deciding.cancel(journal, who, self._copilot.via, reason))
-
-    def _who(self, by: str) -> tuple[str, str]:
-        """Return who decides and how that was established: only the operating system vouches for its user."""
-        name = by or self._copilot.user
-        return name, "local-user" if name == local_user() else "unverified"
+        return self._record(lambda journal: deciding.cancel(journal, local_user(), self._copilot.via, reason))
 
     def _record(self, append: Callable[[Journal], RunState]) -> RunHandle:
         before = self.state.phase
         state = append(Journal.open(self._installation.ledger, self.run_id))
         decided = state.plan is not None and state.plan.decided is not None
-        if before is not Phase.AWAITING_APPROVAL or decided or state.cancel is not None:
+        if before is not Phase.AWAITING_APPROVAL or decided or state.phase is not before:
+            from bq_copilot.waking import wake  # noqa: PLC0415 - loads httpx; looking does not need it
+
             self.woken = wake(self._installation, state, before, lambda: self.state.seq > state.seq)
         return self
 
@@ -306,10 +322,6 @@ def _full(digest: str, known: str) -> str:
     bare = digest.removeprefix("sha256:").rstrip("…")
     fits = len(bare) >= 12 and known.removeprefix("sha256:").startswith(bare)
     return known if fits else digest
-
-
-def _update(one: Recorded, state: RunState) -> Update:
-    return Update(one.seq, one.at, one.event.kind, state.phase, one.event, state)
 
 
 def _condition(until: Callable[[RunState], bool] | Iterable[str] | None) -> Callable[[RunState], bool]:

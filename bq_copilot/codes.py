@@ -1,37 +1,24 @@
 """Approval codes: a short text that only one approver can make, for one verdict on one digest, for a while.
 
-Decides what a code says, what its signature covers, and whether it fits a request. Edge module: the only one
-that imports a signature library. It knows no ledger and reads no file; keys come in as text, the time too.
+Decides what a code says, what its signature covers, and whether it fits a request. It knows no ledger and reads no
+file; keys come in as text, the time too.
 A code is `bqc1.<name>.<verdict>.<expiry>.<signature>`, so that its owner can read what it will do.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-    load_pem_private_key,
-)
 
 from bq_copilot.approval import ApprovalRequest, Decision, Person, detail_of
 from bq_copilot.canonical import canonical_json, digest_bytes
 from bq_copilot.errors import Refused
 
 PREFIX = "bqc1"
-PUBLIC = "ed25519:"
 SHAPE = re.compile(
     PREFIX + r"\.(?P<by>[^\s]{1,200})\.(?P<verdict>approve|reject|edit|delegate)"
-    r"\.(?P<expires>[0-9]{1,12})\.(?P<signature>[A-Za-z0-9_-]{86})"
+    r"\.(?P<expires>[0-9]{1,10})\.(?P<signature>[A-Za-z0-9_-]{86})"
 )
 
 
@@ -43,7 +30,7 @@ class Claim:
     verdict: str
     expires: int
     """Seconds since 1970, UTC."""
-    signature: bytes
+    signature: str
 
     @property
     def expires_at(self) -> datetime:
@@ -69,19 +56,6 @@ class Signed:
         return canonical_json({"purpose": "bq-copilot approval code", "version": 1, **said})
 
 
-def new_key() -> tuple[str, str]:
-    """Return a fresh (private key as PEM, public key as the policy writes it)."""
-    private = Ed25519PrivateKey.generate()
-    pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode("ascii")
-    return pem, public_key(pem)
-
-
-def public_key(pem: str) -> str:
-    """Return the public key of a private one, `ed25519:…`. Raises Refused (`bad_key`)."""
-    raw = _private(pem).public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-    return PUBLIC + _text(raw)
-
-
 def fingerprint(public: str) -> str:
     """Return the short name of a public key, as receipts show it."""
     return digest_bytes(public.encode())[7:23]
@@ -89,8 +63,10 @@ def fingerprint(public: str) -> str:
 
 def sign(pem: str, signed: Signed) -> str:
     """Return the code. Raises Refused (`bad_key`)."""
-    signature = _private(pem).sign(signed.message())
-    return f"{PREFIX}.{signed.by}.{signed.verdict}.{signed.expires}.{_text(signature)}"
+    from bq_copilot import signatures  # noqa: PLC0415 - see `check`
+
+    signature = signatures.sign(pem, signed.message())
+    return f"{PREFIX}.{signed.by}.{signed.verdict}.{signed.expires}.{signature}"
 
 
 def claim_of(code: str) -> Claim | None:
@@ -98,8 +74,7 @@ def claim_of(code: str) -> Claim | None:
     found = SHAPE.fullmatch(code.strip())
     if found is None:
         return None
-    signature = base64.urlsafe_b64decode(found["signature"] + "==")
-    return Claim(found["by"], found["verdict"], int(found["expires"]), signature)
+    return Claim(found["by"], found["verdict"], int(found["expires"]), found["signature"])
 
 
 def check(request: ApprovalRequest, decision: Decision, signer: Person | None, now: datetime | None) -> Claim:
@@ -107,6 +82,8 @@ def check(request: ApprovalRequest, decision: Decision, signer: Person | None, n
 
     `now` is the database's clock; None leaves the expiry out, for receipts. Raises Refused (`code_…`).
     """
+    from bq_copilot import signatures  # noqa: PLC0415 - loads OpenSSL, which only codes need
+
     claim = claim_of(decision.code)
     if claim is None:
         raise Refused("That is not an approval code.", code="code_invalid", next=_how(request))
@@ -124,7 +101,7 @@ def check(request: ApprovalRequest, decision: Decision, signer: Person | None, n
         )
     detail = detail_of(decision.verdict, decision.sql, decision.delegate_to)
     signed = Signed(request.request_id, decision.digest, claim.verdict, claim.by, claim.expires, detail)
-    if not is_signed(signer.key, claim.signature, signed):
+    if not signatures.is_signed(signer.key, claim.signature, signed.message()):
         raise Refused(
             f"The code was not made by {claim.by} for this request and what it says now.",
             code="code_forged",
@@ -137,30 +114,6 @@ def check(request: ApprovalRequest, decision: Decision, signer: Person | None, n
             next=_how(request),
         )
     return claim
-
-
-def is_signed(public: str, signature: bytes, signed: Signed) -> bool:
-    """Say whether the owner of the public key signed exactly this."""
-    try:
-        raw = base64.urlsafe_b64decode(public.removeprefix(PUBLIC) + "=")
-        Ed25519PublicKey.from_public_bytes(raw).verify(signature, signed.message())
-    except (InvalidSignature, ValueError, binascii.Error):
-        return False
-    return True
-
-
-def _private(pem: str) -> Ed25519PrivateKey:
-    try:
-        key = load_pem_private_key(pem.encode(), password=None)
-    except (ValueError, TypeError) as error:
-        raise Refused(f"That is no private key: {error}", code="bad_key") from error
-    if not isinstance(key, Ed25519PrivateKey):
-        raise Refused("The key is not an Ed25519 key.", code="bad_key", next="`bq-copilot keys create`.")
-    return key
-
-
-def _text(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).decode("ascii").rstrip("=")
 
 
 def _how(request: ApprovalRequest) -> str:

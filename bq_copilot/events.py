@@ -193,6 +193,12 @@ class ApprovalVoided(Value):
     request_id: str
     reason: str
     changes: tuple[str, ...] = ()
+    policy: Stored | None = None
+    """The policy that the run is judged by from now on; None: the one that it was pinned to."""
+    policy_fingerprint: str = ""
+    catalog: Stored | None = None
+    """The schemas that the run is judged by from now on; None: those that it was pinned to."""
+    schema_fingerprint: str = ""
 
 
 class ApprovalConsumed(Value):
@@ -318,6 +324,23 @@ class Waited(Value):
     until: datetime
 
 
+class StepFailed(Value):
+    """A step ended in an error that nobody expected; the process gave up, another one tries again."""
+
+    kind: Literal["step_failed"] = "step_failed"
+    step: str
+    failure: Failure
+
+
+class RunUnparked(Value):
+    """An operator let a parked run go on."""
+
+    kind: Literal["run_unparked"] = "run_unparked"
+    by: str
+    via: str
+    reason: str = ""
+
+
 class CancelRequested(Value):
     """Somebody wants the run to stop."""
 
@@ -363,6 +386,8 @@ Event = Annotated[
     | AnswerWritten
     | FollowUpProposed
     | Waited
+    | StepFailed
+    | RunUnparked
     | CancelRequested
     | RunEnded,
     Field(discriminator="kind"),

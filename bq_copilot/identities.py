@@ -6,13 +6,12 @@ an identity-aware proxy. Never takes a name from an environment variable or from
 
 from __future__ import annotations
 
-import os
-import pwd
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from bq_copilot import codes
+from bq_copilot.local_user import local_user as local_user_name
 
 
 class How(StrEnum):
@@ -46,11 +45,7 @@ FORM_USER = Identity("unverified form user", How.FORM)
 
 def local_user() -> Identity:
     """Return the user that this process runs as, by user id: `$USER` and `$LOGNAME` are free texts."""
-    uid = os.getuid()
-    try:
-        return Identity(pwd.getpwuid(uid).pw_name, How.LOCAL_USER)
-    except KeyError:
-        return Identity(f"uid-{uid}", How.LOCAL_USER)
+    return Identity(local_user_name(), How.LOCAL_USER)
 
 
 def by_code(code: str) -> Identity:

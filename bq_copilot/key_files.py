@@ -11,7 +11,7 @@ import re
 import stat
 from pathlib import Path
 
-from bq_copilot import codes
+from bq_copilot import signatures
 from bq_copilot.errors import Refused
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9@._+-]{0,99}")
@@ -32,7 +32,7 @@ def create(home: Path, name: str) -> tuple[Path, str]:
     """Make a key that was not there; return its file and the public key. Raises Refused (`key_exists`)."""
     path = path_of(home, name)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    private, public = codes.new_key()
+    private, public = signatures.new_key()
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError as error:

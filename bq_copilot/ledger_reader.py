@@ -8,7 +8,7 @@ database is read through its full adapter.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -18,9 +18,11 @@ from urllib.parse import quote
 from pydantic import ValidationError
 
 from bq_copilot.errors import LedgerUnavailable, Refused
-from bq_copilot.events import EVENT, Recorded
+from bq_copilot.events import EVENT, LEDGER_VERSION, Recorded, RunReceived, RunStarted
 from bq_copilot.ledger import RunHead
 from bq_copilot.receipts import Row
+from bq_copilot.transitions import NEEDS_VERSION
+from bq_copilot.version import __version__
 
 SQLITE = "sqlite:///"
 
@@ -33,7 +35,11 @@ NOW = "SELECT strftime('%Y-%m-%dT%H:%M:%f000Z','now')"
 class UnknownEvent(Refused):
     """The ledger holds an event that this version does not know; upgrade BigQuery Copilot to read it."""
 
-    code = "unknown_event"
+    code = NEEDS_VERSION
+
+    def __init__(self, message: str = "", *, code: str | None = None, next: str = "", seq: int = 0) -> None:
+        super().__init__(message, code=code, next=next)
+        self.seq = seq
 
 
 class Reader(Protocol):
@@ -90,7 +96,7 @@ class SqliteReader:
 
     def read(self, run_id: str, after: int = 0) -> list[Recorded]:
         """Return the events of a run with a seq greater than `after`, in order."""
-        return [parse(row) for row in self._rows(run_id, after)]
+        return parse_all(self._rows(run_id, after))
 
     def rows(self, run_id: str) -> list[Row]:
         """Return the rows of a run exactly as they are stored."""
@@ -142,15 +148,34 @@ class SqliteReader:
 
 def parse(row: Row) -> Recorded:
     """Return the row as an event. Raises UnknownEvent for one that this version does not know."""
-    try:
-        event = EVENT.validate_json(row.body)
-    except ValidationError as error:
-        raise UnknownEvent(
-            f"Event {row.seq} of {row.run_id} ({row.kind}) is not one that this version can read.",
-            next="Upgrade BigQuery Copilot, or check the ledger with `bq-copilot verify`.",
-        ) from error
-    return Recorded.model_construct(
-        run_id=row.run_id, seq=row.seq, at=datetime.fromisoformat(row.at), event=event, hash=row.hash
+    return parse_all([row])[0]
+
+
+def parse_all(rows: Sequence[Row]) -> list[Recorded]:
+    """Return the rows as events. Raises UnknownEvent, with its seq, for the first that this version does not know."""
+    found: list[Recorded] = []
+    for row in rows:
+        try:
+            event = EVENT.validate_json(row.body)
+        except ValidationError as error:
+            raise _unknown(row, found) from error
+        at = datetime.fromisoformat(row.at)
+        found.append(Recorded.model_construct(run_id=row.run_id, seq=row.seq, at=at, event=event, hash=row.hash))
+        if event.kind == "run_received" and event.ledger_version > LEDGER_VERSION:
+            raise _unknown(row, found)
+    return found
+
+
+def _unknown(row: Row, before: Sequence[Recorded]) -> UnknownEvent:
+    """Name the version that wrote it: the newest start before it says so."""
+    events = [recorded.event for recorded in before]
+    versions = [e.code_version for e in events if isinstance(e, RunReceived | RunStarted)]
+    newer = [v for v in versions if v != __version__]
+    return UnknownEvent(
+        f"needs version {newer[-1] if newer else 'newer than ' + __version__}: event {row.seq} of {row.run_id}"
+        f" ({row.kind}) is not one that version {__version__} can read",
+        next="Upgrade BigQuery Copilot, or check the ledger with `bq-copilot verify`.",
+        seq=row.seq,
     )
 
 

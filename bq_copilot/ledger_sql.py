@@ -21,9 +21,9 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
 from bq_copilot.canonical import canonical_json
 from bq_copilot.errors import LedgerUnavailable, Superseded
-from bq_copilot.events import EVENT, Event, Recorded
+from bq_copilot.events import Event, Recorded
 from bq_copilot.ledger import Accept, HeadMoved, Lease, RunHead
-from bq_copilot.phases import Phase
+from bq_copilot.ledger_reader import parse, parse_all
 from bq_copilot.receipts import GENESIS, Row, seal
 from bq_copilot.state import RunState
 
@@ -67,7 +67,7 @@ class SqlLedger:
         self._now = sa.text(f"SELECT {now}")
         self._look = self._raw(LOOK).replace("{now}", now)
         self._insert, self._upsert = self._raw(INSERT), self._raw(UPSERT)
-        self._errors = self._engine.dialect.dbapi
+        self._errors: Any = self._engine.dialect.dbapi
         self._create()
 
     def _raw(self, statement: str) -> str:
@@ -121,7 +121,7 @@ class SqlLedger:
         except _Taken:
             raise _moved(run_id, seq) from None
         except LedgerUnavailable:
-            return self._find_own(run_id, seq, body, accept)
+            return self._find_own(run_id, seq, body, accept, fence)
 
     def _place(self, c: sa.Connection, run_id: str, seq: int, kind: str, body: str, fence: int | None) -> Row:
         cursor = _cursor(c)
@@ -133,18 +133,29 @@ class SqlLedger:
             raise _moved(run_id, seq)
         return seal(run_id, seq, kind, body, max(now, last_at or ""), last_hash or GENESIS)
 
-    def _find_own(self, run_id: str, seq: int, body: str, accept: Accept) -> tuple[Recorded, RunState]:
-        """A commit's answer may be lost though the commit was not: our own row at our place is a success."""
-        for recorded in self.read(run_id, after=seq - 1)[:1]:
-            if body_of(recorded.event) == body:
+    def _find_own(
+        self, run_id: str, seq: int, body: str, accept: Accept, fence: int | None
+    ) -> tuple[Recorded, RunState]:
+        """A commit's answer may be lost though the commit was not: our own row at our place is a success.
+
+        Another process writes the same body too when it takes the run over: then the lease is no longer ours.
+        """
+        if fence is not None:
+            lease = self.lease_of(run_id)
+            if lease is None or lease.token != fence:
+                raise Superseded(f"Another process runs {run_id} now (our lease was {fence}).")
+        for row in self._rows(run_id, after=seq - 1)[:1]:
+            if row.body == body:
+                recorded = to_recorded(row)
                 return recorded, accept(recorded)
         raise LedgerUnavailable(
-            "try again: ledger unavailable", next="The event was not recorded. Look at `bq-copilot doctor`."
+            "try again: ledger unavailable",
+            next="The event is not known to be recorded; trying again is safe. Look at `bq-copilot doctor`.",
         )
 
     def read(self, run_id: str, after: int = 0) -> list[Recorded]:
         """Return the events of a run with a seq greater than `after`, in order."""
-        return [to_recorded(row) for row in self._rows(run_id, after)]
+        return parse_all(self._rows(run_id, after))
 
     def rows(self, run_id: str) -> list[Row]:
         """Return the rows of a run exactly as they are stored."""
@@ -232,10 +243,8 @@ def body_of(event: Event) -> str:
     return canonical_json(event.model_dump(mode="json")).decode()
 
 
-def to_recorded(row: Row) -> Recorded:
-    """Return the row as an event. Raises pydantic's ValidationError for a kind or field that is not known."""
-    event = EVENT.validate_json(row.body)
-    return Recorded.model_construct(run_id=row.run_id, seq=row.seq, at=_time(row.at), event=event, hash=row.hash)
+to_recorded = parse
+"""Return a row as an event. Raises UnknownEvent for one that this version does not know."""
 
 
 def _engine(url: str, busy_seconds: float) -> sa.Engine:
@@ -279,11 +288,6 @@ def _values(row: Row) -> dict[str, Any]:
 
 
 def _head_values(state: RunState, at: str) -> dict[str, Any]:
-    expires: datetime | None = None
-    if state.phase is Phase.AWAITING_APPROVAL and state.plan and state.plan.request:
-        expires = state.plan.request.expires_at
-    if state.phase is Phase.AWAITING_ANSWER and state.asked:
-        expires = state.asked.expires_at
     return {
         "run_id": state.run_id,
         "seq": state.seq,
@@ -292,7 +296,7 @@ def _head_values(state: RunState, at: str) -> dict[str, Any]:
         "requester": state.requester,
         "received_at": _stamp(state.received_at) if state.received_at else at,
         "updated_at": at,
-        "expires_at": _stamp(expires) if expires else "",
+        "expires_at": _stamp(state.due) if state.due else "",
         "flow_run_id": state.started.flow_run_id if state.started else "",
     }
 

@@ -9,6 +9,7 @@ from typing import Any, TypedDict
 from bq_copilot.events import Recorded
 from bq_copilot.ledger import RunHead
 from bq_copilot.phases import Phase
+from bq_copilot.standing import standing
 from bq_copilot.state import RunState
 from bq_copilot.transitions import apply
 from bq_copilot.views import ErrorView, SpentView, approval, spent, stamp
@@ -48,6 +49,11 @@ class PendingView(TypedDict):
     tier: int | None
     waiting_since: str | None
     expires_at: str | None
+    escalated: bool
+    """True once the request is old enough that others may decide as well."""
+    may_decide: list[str]
+    """Who may decide now, by name; empty for anybody whom the tier allows."""
+    approved_by: list[str]
 
 
 class PhaseView(TypedDict):
@@ -114,12 +120,13 @@ def runs(heads: Iterable[RunHead]) -> list[RunView]:
     ]
 
 
-def pending(states: Iterable[RunState]) -> list[PendingView]:
-    """Return the runs of `states` that wait for a person."""
-    return [_pending(s) for s in states if s.phase in {Phase.AWAITING_APPROVAL, Phase.AWAITING_ANSWER}]
+def pending(states: Iterable[RunState], now: datetime) -> list[PendingView]:
+    """Return the runs of `states` that wait for a person at `now`, by the database's clock."""
+    return [_pending(s, now) for s in states if s.phase in {Phase.AWAITING_APPROVAL, Phase.AWAITING_ANSWER}]
 
 
-def _pending(state: RunState) -> PendingView:
+def _pending(state: RunState, now: datetime) -> PendingView:
+    stands = standing(state.plan, now) if state.plan else None
     asks = state.phase is Phase.AWAITING_ANSWER
     asked = state.asked if asks else None
     found = None if asks else approval(state)
@@ -139,6 +146,9 @@ def _pending(state: RunState) -> PendingView:
         tier=found["tier"] if found else None,
         waiting_since=stamp(since),
         expires_at=stamp(asked.expires_at) if asked else (found["expires_at"] if found else None),
+        escalated=stands is not None and stands.escalated,
+        may_decide=list(stands.deciders) if stands else [],
+        approved_by=list(stands.approved_by) if stands else [],
     )
 
 

@@ -7,14 +7,15 @@ rejected; an HTTP 200 that says REJECT or ABORT is a rejection. It never decides
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote
 
 import httpx
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from bq_copilot.errors import Refused, Transient, Unreachable
 
@@ -23,6 +24,10 @@ TIMEOUT = 15.0
 
 CONNECT = 3.0
 """Seconds until a server that does not even accept a connection counts as down."""
+
+
+BUSY_SECONDS = 8.0
+"""How long a server may say that it is busy: on SQLite some runs that start at once keep each other from writing."""
 
 
 class _Busy(Transient):
@@ -38,6 +43,11 @@ class FlowRun:
     state_type: str
     """SCHEDULED, PENDING, RUNNING, PAUSED, … in Prefect's own words; empty before the first state."""
     state_name: str
+    since: datetime | None = None
+    """When it came into this state, by the server's clock."""
+    key: str = ""
+    """The idempotency key that it was created with; empty for one that was started in Prefect's UI."""
+    parameters: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
 
     @property
     def waits(self) -> bool:
@@ -57,6 +67,8 @@ class PrefectApi:
             timeout=httpx.Timeout(TIMEOUT, connect=CONNECT),
             transport=transport,
         )
+        self.clock: datetime | None = None
+        """The server's clock at its last answer, to the second; None before, or when it does not say."""
 
     def close(self) -> None:
         """Close the connections."""
@@ -69,8 +81,13 @@ class PrefectApi:
         except httpx.TransportError:
             return False
 
-    def create_run(self, deployment: str, parameters: Mapping[str, Any], name: str, idempotency_key: str) -> FlowRun:
-        """Create a flow run of `flow/deployment`, or return the one that this key created before."""
+    def create_run(
+        self, deployment: str, parameters: Mapping[str, Any], name: str, idempotency_key: str, queue: str = ""
+    ) -> FlowRun:
+        """Create a flow run of `flow/deployment` in a work queue (the deployment's own by default).
+
+        Returns the one that this key created before, if there is one.
+        """
         found = self._call("GET", f"/deployments/name/{quote(deployment, safe='/')}")
         if found is None:
             raise Refused(
@@ -83,6 +100,7 @@ class PrefectApi:
             "name": name,
             "idempotency_key": idempotency_key,
             "state": {"type": "SCHEDULED"},
+            **({"work_queue_name": queue} if queue else {}),
         }
         return _flow_run(self._must("POST", f"/deployments/{found['id']}/create_flow_run", body))
 
@@ -97,6 +115,58 @@ class PrefectApi:
         found = self._must("POST", "/flow_runs/filter", body)
         return _flow_run(found[0]) if found else None
 
+    def flow_runs(self, ids: Iterable[str]) -> dict[str, FlowRun]:
+        """Return those of these flow runs that the server knows, by id."""
+        wanted = list(ids)
+        found: dict[str, FlowRun] = {}
+        for start in range(0, len(wanted), 200):
+            body = {"flow_runs": {"id": {"any_": wanted[start : start + 200]}}, "limit": 200}
+            found |= {str(f["id"]): _flow_run(f) for f in self._must("POST", "/flow_runs/filter", body)}
+        return found
+
+    def flow_runs_of(self, keys: Iterable[str]) -> dict[str, FlowRun]:
+        """Return the flow runs that were created with these idempotency keys, by key; at most 200 keys."""
+        body = {"flow_runs": {"idempotency_key": {"any_": list(keys)}}, "limit": 200}
+        return {f.key: f for f in self._found(body)}
+
+    def active(self, flow: str) -> list[FlowRun]:
+        """Return the flow runs of this flow that have, had or wait beside a process: all but queue, sleep and end."""
+        types = ["RUNNING", "PENDING", "PAUSED", "CANCELLING", "CRASHED"]
+        state = {"type": {"any_": types}, "name": {"not_any_": ["Suspended"]}}
+        return self._pages(flow, state)
+
+    def suspended(self, flow: str, offset: int, limit: int) -> list[FlowRun]:
+        """Return some of the flow runs of this flow that sleep until somebody answers."""
+        state = {"type": {"any_": ["PAUSED"]}, "name": {"any_": ["Suspended"]}}
+        body = {"flows": {"name": {"any_": [flow]}}, "flow_runs": {"state": state}}
+        return self._found({**body, "limit": limit, "offset": offset})
+
+    def _pages(self, flow: str, state: Mapping[str, Any], size: int = 200) -> list[FlowRun]:
+        body = {"flows": {"name": {"any_": [flow]}}, "flow_runs": {"state": state}, "limit": size}
+        found: list[FlowRun] = []
+        while len(page := self._found({**body, "offset": len(found)})) == size:
+            found += page
+        return found + page
+
+    def _found(self, body: Mapping[str, Any]) -> list[FlowRun]:
+        return [_flow_run(f) for f in self._must("POST", "/flow_runs/filter", body)]
+
+    def relabel(self, flow_run_id: str, why: str) -> None:
+        """Call a flow run running again whose process lives."""
+        state = {"type": "RUNNING", "name": "Running", "message": why}
+        self._must("POST", f"/flow_runs/{quote(flow_run_id)}/set_state", {"state": state, "force": True})
+
+    def restart(self, flow_run_id: str, why: str) -> str:
+        """Put a run whose process is gone back in its queue; return an empty text, or why that was not taken.
+
+        The way over Crashed is the only one on which Prefect forgets that it wanted to retry inside the process.
+        """
+        path = f"/flow_runs/{quote(flow_run_id)}/set_state"
+        crashed = {"type": "CRASHED", "name": "Crashed", "message": why}
+        self._must("POST", path, {"state": crashed, "force": True})
+        queued = {"type": "SCHEDULED", "name": "Restarting", "message": why}
+        return _rejection(self._must("POST", path, {"state": queued, "force": False}))
+
     def resume(self, flow_run_id: str, answers: Mapping[str, Any]) -> str:
         """Answer the open form; return an empty text, or why the server did not take it."""
         found = self._must("POST", f"/flow_runs/{quote(flow_run_id)}/resume", {"run_input": dict(answers)})
@@ -104,9 +174,7 @@ class PrefectApi:
 
     def schedule(self, flow_run_id: str) -> str:
         """Let a worker start the flow run again; return an empty text, or why the server did not take it."""
-        now = datetime.now(UTC).isoformat()
-        state = {"type": "SCHEDULED", "name": "Resuming", "state_details": {"scheduled_time": now}}
-        body = {"state": state, "force": False}
+        body = {"state": {"type": "SCHEDULED", "name": "Resuming"}, "force": False}
         return _rejection(self._must("POST", f"/flow_runs/{quote(flow_run_id)}/set_state", body))
 
     def block(self, slug: str, name: str) -> dict[str, Any] | None:
@@ -128,7 +196,7 @@ class PrefectApi:
     def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """Return the parsed answer, None for 404. Raises Unreachable or Refused."""
         retrying = Retrying(
-            stop=stop_after_attempt(4),
+            stop=stop_after_delay(BUSY_SECONDS),
             wait=wait_random_exponential(multiplier=0.1, max=1.0),
             retry=retry_if_exception_type(_Busy),
             reraise=True,
@@ -143,6 +211,7 @@ class PrefectApi:
 
     def _once(self, method: str, path: str, body: Mapping[str, Any] | None) -> Any:
         answer = self._client.request(method, self.url + path, json=body)
+        self.clock = _clock(answer) or self.clock
         if answer.status_code == 404:
             return None
         if answer.status_code in {429, 502, 503, 504}:
@@ -183,6 +252,11 @@ def _json(answer: httpx.Response, url: str) -> Any:
         ) from error
 
 
+def _clock(answer: httpx.Response) -> datetime | None:
+    said = answer.headers.get("date")
+    return parsedate_to_datetime(said) if said else None
+
+
 def _flow_run(found: Mapping[str, Any]) -> FlowRun:
     state: Mapping[str, Any] = found.get("state") or {}
     return FlowRun(
@@ -190,6 +264,9 @@ def _flow_run(found: Mapping[str, Any]) -> FlowRun:
         name=str(found.get("name", "")),
         state_type=str(state.get("type", "")),
         state_name=str(state.get("name", "")),
+        since=datetime.fromisoformat(state["timestamp"]) if state.get("timestamp") else None,
+        key=str(found.get("idempotency_key") or ""),
+        parameters=found.get("parameters") or {},
     )
 
 

@@ -1,8 +1,9 @@
 """What is to be done about a run that may have lost its process: a pure table.
 
 Decides by three witnesses: the ledger (what is the run waiting for), the lease (does a process live), Prefect (what
-does it believe). A run with a live lease is never touched. Prefect's word alone never proves a death; it only says
-for how long nothing has moved.
+does it believe). A run with a live lease is never started again. Prefect's word alone never proves a death; it only
+says for how long nothing has moved. Every age is the difference of two times of the same clock: the ledger's with
+the ledger's, the server's with the server's, and a death is timed by whoever watches.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ class Remedy(StrEnum):
     """It sleeps although what it waited for has happened."""
     RESTART = "restart"
     """Its process is gone."""
+    RELABEL = "relabel"
+    """Its process lives, but Prefect calls it crashed."""
     EXPIRE = "expire"
     """Nobody decided in time."""
     CANCEL = "cancel"
@@ -37,22 +40,35 @@ class Remedy(StrEnum):
 
 
 GRACE: dict[str, float] = {
-    "RUNNING": 4.0,
+    "RUNNING": 6.0,
     "PENDING": 12.0,
-    "PAUSED": 3.0,
-    "CRASHED": 4.0,
-    "FAILED": 3.0,
+    "PAUSED": 6.0,
+    "CRASHED": 1.0,
+    "FAILED": 2.0,
     "COMPLETED": 3.0,
     "CANCELLED": 1.0,
     "CANCELLING": 45.0,
 }
-"""Seconds in a Prefect state, without a live process, after which the process counts as gone.
+"""Seconds in a Prefect state, with no process holding the run, after which its process counts as gone.
 
-A worker reports a crash twice, up to 3.6 s apart: a shorter grace would let the second report hit the new process.
+A process needs a moment between its first state and its lease; a starting one is Pending for some seconds.
 """
+
+DEAD_GRACE: dict[str, float] = {"RUNNING": 2.5, "PENDING": 2.5, "PAUSED": 2.5, "CANCELLING": 8.0}
+"""The same where the process that held the run is provably gone: a worker that lives reports the crash within two
+seconds, and waiting for that report keeps it from hitting the next process. Other states need no wait at all."""
+
+LABEL_GRACE = 2.0
+"""Seconds that a live run may be called crashed: a worker reports a crash twice, up to some seconds apart."""
+
+CANCEL_GRACE = 8.0
+"""Seconds that a worker gets to stop a live process by itself after a cancel in Prefect."""
 
 UNSTARTED = 6.0
 """Seconds after which a received run without a flow run was left by its client."""
+
+CLOSING = 6.0
+"""Seconds that an ended run's process gets to tell Prefect so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,42 +81,83 @@ class Witnesses:
     """True only when the lease's holder is provably gone."""
     flow_run: FlowRun | None
     now: datetime
+    """The ledger's clock."""
+    server_now: datetime | None = None
+    """The Prefect server's clock; None when it does not say, then the ledger's is used."""
+    dead_for: float = 3_600.0
+    """Seconds since the holder was first seen dead, by the clock of whoever watches."""
 
     @property
     def lives(self) -> bool:
         """True while a process may be at work on it."""
         return self.lease is not None and not self.holder_is_dead and self.lease.expires_at > self.now
 
+    @property
+    def age(self) -> float:
+        """Seconds for which Prefect's state has stood."""
+        since = self.flow_run.since if self.flow_run else None
+        return ((self.server_now or self.now) - since).total_seconds() if since else 3_600.0
+
+    @property
+    def still(self) -> float:
+        """Seconds for which neither Prefect nor the ledger has moved."""
+        return min(self.age, (self.now - self.head.updated_at).total_seconds())
+
 
 def remedy(seen: Witnesses) -> Remedy:
     """Return what is to be done."""
-    head = seen.head
-    phase = Phase(head.phase)
+    head, flow_run, phase = seen.head, seen.flow_run, Phase(seen.head.phase)
     if phase in TERMINAL:
-        return Remedy.WAKE if seen.flow_run is not None and seen.flow_run.waits and not seen.lives else Remedy.NONE
+        return _of_ended(seen)
     if phase in WAITING and head.expires_at is not None and head.expires_at < seen.now:
         return Remedy.EXPIRE
     if seen.lives:
-        return Remedy.NONE
-    if seen.flow_run is None:
+        return _of_living(seen, phase)
+    if flow_run is None:
         age = (seen.now - head.received_at).total_seconds()
         return Remedy.CREATE if age > UNSTARTED else Remedy.NONE
-    return _of_state(seen, seen.flow_run, phase)
+    return _of_state(seen, flow_run, phase)
+
+
+def _of_ended(seen: Witnesses) -> Remedy:
+    """An ended run is started once more where Prefect still believes in it: it reads its end and says so."""
+    if seen.flow_run is None or seen.lives:
+        return Remedy.NONE
+    if _sleeps(seen.flow_run):
+        return Remedy.WAKE
+    unsettled = seen.flow_run.state_type in {"RUNNING", "PENDING", "PAUSED", "CRASHED", "CANCELLING"}
+    return Remedy.RESTART if unsettled and seen.still >= CLOSING else Remedy.NONE
+
+
+def _of_living(seen: Witnesses, phase: Phase) -> Remedy:
+    kind = seen.flow_run.state_type if seen.flow_run else ""
+    if kind == "CANCELLING" and phase is not Phase.CANCELLING and seen.age >= CANCEL_GRACE:
+        return Remedy.CANCEL
+    if kind == "CRASHED" and phase not in WAITING and seen.age >= LABEL_GRACE:
+        return Remedy.RELABEL
+    return Remedy.NONE
 
 
 def _of_state(seen: Witnesses, flow_run: FlowRun, phase: Phase) -> Remedy:
-    kind = flow_run.state_type
-    if kind == "PAUSED" and flow_run.state_name == "Suspended":
+    if _sleeps(flow_run):
         return Remedy.NONE if phase in WAITING else Remedy.WAKE
+    kind = flow_run.state_type
     if kind == "SCHEDULED":
-        return Remedy.RESTART if flow_run.state_name == "AwaitingRetry" and _still(seen, 5.0) else Remedy.NONE
-    if not _still(seen, GRACE.get(kind, 10.0)):
+        stuck = flow_run.state_name == "AwaitingRetry" and seen.still >= 5.0
+        return Remedy.RESTART if stuck else Remedy.NONE
+    if not _is_gone(seen, kind):
         return Remedy.NONE
     cancelled = kind in {"CANCELLED", "CANCELLING"} and phase is not Phase.CANCELLING
     return Remedy.CANCEL if cancelled else Remedy.RESTART
 
 
-def _still(seen: Witnesses, seconds: float) -> bool:
-    """True when neither Prefect nor the ledger has moved for that long."""
-    since = max(seen.head.updated_at, seen.flow_run.since) if seen.flow_run and seen.flow_run.since else None
-    return since is None or (seen.now - since).total_seconds() >= seconds
+def _is_gone(seen: Witnesses, kind: str) -> bool:
+    """A dead holder speaks only for the state that it died in: a later one belongs to the process after it."""
+    died_in_it = kind == "CRASHED" or seen.age >= seen.dead_for
+    if seen.lease is not None and seen.holder_is_dead and died_in_it:
+        return seen.dead_for >= DEAD_GRACE.get(kind, 0.0)
+    return seen.still >= GRACE.get(kind, 10.0)
+
+
+def _sleeps(flow_run: FlowRun) -> bool:
+    return flow_run.state_type == "PAUSED" and flow_run.state_name == "Suspended"

@@ -16,6 +16,7 @@ from bq_copilot.events import (
     AnswerWritten,
     CallAnswered,
     CancelRequested,
+    DecisionRefused,
     FollowUpProposed,
     JobFinished,
     JobIntended,
@@ -70,6 +71,13 @@ class Plan:
     voided: str = ""
     void_changes: tuple[str, ...] = ()
     consumed: bool = False
+    consumed_at: datetime | None = None
+    delegations: tuple[Decision, ...] = ()
+    refused: DecisionRefused | None = None
+    """The newest attempt at this request that was refused."""
+    canary: Decision | None = None
+    """What somebody decided about the canary that was shown before the request, None while there was none."""
+    canary_at: datetime | None = None
 
     @property
     def denied(self) -> bool:
@@ -133,6 +141,8 @@ class RunState:
     waiting: Waited | None = None
     failure: Failure | None = None
     ended_at: datetime | None = None
+    parked_in: Phase | None = None
+    """The phase in which a parked run stopped, and in which it goes on."""
     tokens: int = 0
     usd: float = 0.0
     bytes_billed: int = 0
@@ -160,6 +170,13 @@ class RunState:
     def live_jobs(self) -> tuple[Job, ...]:
         """Jobs that the warehouse may be working on."""
         return tuple(job for job in self.jobs.values() if job.is_live)
+
+    @property
+    def due(self) -> datetime | None:
+        """When the open question or approval request expires, None when nothing waits for a person."""
+        if self.phase is Phase.AWAITING_APPROVAL and self.plan and self.plan.request:
+            return self.plan.request.expires_at
+        return self.asked.expires_at if self.phase is Phase.AWAITING_ANSWER and self.asked else None
 
     @property
     def question(self) -> str:

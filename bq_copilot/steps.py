@@ -14,6 +14,9 @@ from bq_copilot.phases import TOOLS, Phase
 from bq_copilot.state import Job, Plan, RunState, Turn
 from bq_copilot.values import Failure, Query
 
+CLOCK = "clock"
+"""`via` of a cancel that no person asked for: a step took longer than it may."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pin:
@@ -212,6 +215,9 @@ def _cancel(state: RunState) -> Step:
         return PollJob(job) if job.cancel_requested else CancelJob(job)
     assert state.cancel is not None
     billed = f"billed {state.bytes_billed:,} bytes" if state.bytes_billed else "0 bytes billed"
+    if state.cancel.via == CLOCK:
+        timed_out = f"{state.cancel.reason} ({billed})"
+        return End(Phase.FAILED, Failure(code="timed_out", message=timed_out, next="Ask again, or ask for less."))
     message = f"cancelled by {state.cancel.by} ({billed})"
     return End(Phase.CANCELLED, Failure(code="cancelled", message=message, next="Ask again to start over."))
 
@@ -334,7 +340,8 @@ def _propose(state: RunState, turn: Turn, call: toolbox.ProposePlan) -> Step:
 
 def _restore(state: RunState, plan: Plan) -> Step:
     """An edit or a re-check that does not pass brings the last plan that did pass back before the person."""
-    good = next((p for p in reversed(state.earlier) if p.request is not None and not p.voided), None)
+    shown = (p for p in reversed(state.earlier) if p.request is not None and not p.voided)
+    good = next(shown, None) if plan.by != "platform" else None
     if good is None:
         assert state.open_turn is not None
         return AnswerCall(state.open_turn)

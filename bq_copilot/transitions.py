@@ -11,19 +11,19 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from bq_copilot import approval_transitions as approvals
 from bq_copilot import events as ev
-from bq_copilot.errors import Refused
 from bq_copilot.events import Recorded
+from bq_copilot.legality import IllegalTransition as IllegalTransition
+from bq_copilot.legality import illegal as _illegal
+from bq_copilot.legality import need as _need
 from bq_copilot.phases import TERMINAL, TOOLS, Phase
 from bq_copilot.state import Job, Plan, RunState, Turn
 
 V = TypeVar("V")
 
-
-class IllegalTransition(Refused):
-    """This event cannot happen to a run in this state."""
-
-    code = "illegal_transition"
+NEEDS_VERSION = "needs_version"
+"""Code of the failure with which a version parks a run that it cannot read."""
 
 
 def fold(run_id: str, recorded: Iterable[Recorded]) -> RunState:
@@ -41,7 +41,7 @@ def apply(state: RunState, recorded: Recorded) -> RunState:
         raise _illegal(state, event.kind, f"it has seq {recorded.seq} of {recorded.run_id}")
     if (state.seq == 0) is not (event.kind == "run_received"):
         raise _illegal(state, event.kind, "the first event, and only it, is run_received")
-    if state.phase in TERMINAL and event.kind not in _AFTER_THE_END:
+    if state.phase in TERMINAL and not _may_follow_the_end(state, event):
         raise _illegal(state, event.kind, f"the run has ended as {state.phase}")
     after = _APPLY[event.kind](state, recorded, event)
     return replace(after, seq=recorded.seq, hash=recorded.hash, at=recorded.at)
@@ -49,14 +49,18 @@ def apply(state: RunState, recorded: Recorded) -> RunState:
 
 _AFTER_THE_END = frozenset({"decision_refused"})
 
-
-def _illegal(state: RunState, kind: str, why: str) -> IllegalTransition:
-    return IllegalTransition(f"{kind} cannot follow seq {state.seq} of {state.run_id} ({state.phase}): {why}")
+_OUT_OF_THE_PARK = frozenset({"run_unparked", "cancel_requested"})
 
 
-def _need(ok: bool, state: RunState, kind: str, why: str) -> None:
-    if not ok:
-        raise _illegal(state, kind, why)
+def _may_follow_the_end(state: RunState, event: ev.Event) -> bool:
+    """An operator may take a parked run up again; a version that could not read the end may have parked it."""
+    if event.kind in _AFTER_THE_END:
+        return True
+    return (state.phase is Phase.PARKED and event.kind in _OUT_OF_THE_PARK) or _is_unread(event)
+
+
+def _is_unread(event: ev.Event) -> bool:
+    return event.kind == "run_ended" and event.failure is not None and event.failure.code == NEEDS_VERSION
 
 
 def _with(mapping: Mapping[str, V], key: str, value: V) -> Mapping[str, V]:
@@ -85,19 +89,37 @@ def _waited(state: RunState, rec: Recorded, e: ev.Waited) -> RunState:
     return replace(state, waiting=e)
 
 
+def _step_failed(state: RunState, rec: Recorded, e: ev.StepFailed) -> RunState:
+    return state
+
+
 def _cancel_requested(state: RunState, rec: Recorded, e: ev.CancelRequested) -> RunState:
     _need(state.cancel is None, state, e.kind, "a cancel was requested before")
-    return replace(state, cancel=e, phase=Phase.CANCELLING, waiting=None)
+    return replace(_unended(state), cancel=e, phase=Phase.CANCELLING, waiting=None)
+
+
+def _unparked(state: RunState, rec: Recorded, e: ev.RunUnparked) -> RunState:
+    _need(state.phase is Phase.PARKED and state.parked_in is not None, state, e.kind, "it is not parked")
+    assert state.parked_in is not None
+    return replace(_unended(state), phase=state.parked_in)
+
+
+def _unended(state: RunState) -> RunState:
+    return replace(state, failure=None, ended_at=None, parked_in=None) if state.parked_in else state
 
 
 def _ended(state: RunState, rec: Recorded, e: ev.RunEnded) -> RunState:
     phase = Phase(e.phase)
+    if state.phase in TERMINAL:
+        return state
     _need(phase in TERMINAL, state, e.kind, f"{phase} is no terminal phase")
     _need(phase is not Phase.COMPLETED or state.answer is not None, state, e.kind, "there is no answer")
     idle = not state.live_jobs or phase is Phase.PARKED
     _need(idle, state, e.kind, "a job may still be alive")
     _need((phase is Phase.CANCELLED) <= (state.cancel is not None), state, e.kind, "nobody cancelled it")
-    return replace(state, phase=phase, failure=e.failure, ended_at=rec.at, waiting=None)
+    parked_in = state.phase if phase is Phase.PARKED else None
+    ended = replace(state, phase=phase, failure=e.failure, ended_at=rec.at, waiting=None)
+    return replace(ended, parked_in=parked_in)
 
 
 # -- the model -------------------------------------------------------------------------------------------
@@ -241,59 +263,6 @@ def _estimate_refused(state: RunState, rec: Recorded, e: ev.EstimateRefused) -> 
     return replace(state, plan=replace(plan, refusal=(e.query, e.failure)), waiting=None)
 
 
-def _approval_requested(state: RunState, rec: Recorded, e: ev.ApprovalRequested) -> RunState:
-    plan = _in_ruling(state, e.kind, e.request.revision)
-    _need(bool(plan.estimates) and plan.request is None, state, e.kind, "there is nothing to ask")
-    asked = replace(plan, request=e.request, digest=e.digest, requested_at=rec.at)
-    return replace(state, plan=asked, phase=Phase.AWAITING_APPROVAL)
-
-
-def _decided(state: RunState, rec: Recorded, e: ev.ApprovalDecided) -> RunState:
-    plan, d = state.plan, e.decision
-    waits = state.phase is Phase.AWAITING_APPROVAL and plan is not None and plan.request is not None
-    _need(waits, state, e.kind, "no approval is waited for")
-    assert plan is not None and plan.request is not None
-    _need(plan.decided is None, state, e.kind, "it was decided before")
-    same = d.request_id == plan.request.request_id and d.digest == plan.digest
-    _need(same, state, e.kind, "the decision is about another request")
-    _need(rec.at <= plan.request.expires_at, state, e.kind, f"it expired at {plan.request.expires_at:%H:%M}")
-    if d.verdict == "delegate":
-        return replace(state, plan=replace(plan, delegates=(*plan.delegates, d.delegate_to)))
-    if d.verdict != "approve":
-        return replace(state, plan=replace(plan, decided=d, decided_at=rec.at))
-    _need(d.by not in {a.by for a in plan.approvals}, state, e.kind, f"{d.by} has approved it before")
-    approvals = (*plan.approvals, d)
-    if len(approvals) < plan.request.approvers.needed:
-        return replace(state, plan=replace(plan, approvals=approvals))
-    done = replace(plan, approvals=approvals, decided=d, decided_at=rec.at)
-    return replace(state, plan=done, phase=Phase.EXECUTING)
-
-
-def _decision_refused(state: RunState, rec: Recorded, e: ev.DecisionRefused) -> RunState:
-    return state
-
-
-def _voided(state: RunState, rec: Recorded, e: ev.ApprovalVoided) -> RunState:
-    plan = _approved(state, e.kind, e.request_id)
-    return replace(state, plan=replace(plan, voided=e.reason, void_changes=e.changes), phase=Phase.RULING)
-
-
-def _consumed(state: RunState, rec: Recorded, e: ev.ApprovalConsumed) -> RunState:
-    plan = _approved(state, e.kind, e.request_id)
-    _need(e.digest == plan.digest, state, e.kind, "the digest is another one")
-    return replace(state, plan=replace(plan, consumed=True))
-
-
-def _approved(state: RunState, kind: str, request_id: str) -> Plan:
-    plan = state.plan
-    ok = state.phase is Phase.EXECUTING and plan is not None and plan.request is not None
-    _need(ok, state, kind, "nothing is approved")
-    assert plan is not None and plan.request is not None
-    _need(plan.request.request_id == request_id, state, kind, "that is another request")
-    _need(not plan.consumed and not plan.voided, state, kind, "the approval was used or voided before")
-    return plan
-
-
 # -- jobs ------------------------------------------------------------------------------------------------
 
 
@@ -385,11 +354,11 @@ _APPLY: dict[str, Callable[[RunState, Recorded, Any], RunState]] = {
     "plan_ruled": _plan_ruled,
     "plan_estimated": _plan_estimated,
     "estimate_refused": _estimate_refused,
-    "approval_requested": _approval_requested,
-    "approval_decided": _decided,
-    "decision_refused": _decision_refused,
-    "approval_voided": _voided,
-    "approval_consumed": _consumed,
+    "approval_requested": approvals.requested,
+    "approval_decided": approvals.decided,
+    "decision_refused": approvals.refused,
+    "approval_voided": approvals.voided,
+    "approval_consumed": approvals.consumed,
     "profile_planned": _profile_planned,
     "job_intended": _job_intended,
     "job_submitted": _job_submitted,
@@ -400,6 +369,8 @@ _APPLY: dict[str, Callable[[RunState, Recorded, Any], RunState]] = {
     "answer_written": _answer_written,
     "follow_up_proposed": _follow_up,
     "waited": _waited,
+    "step_failed": _step_failed,
+    "run_unparked": _unparked,
     "cancel_requested": _cancel_requested,
     "run_ended": _ended,
 }

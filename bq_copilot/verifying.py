@@ -1,8 +1,9 @@
 """Whether what was recorded of a run still is what was recorded.
 
 Checks the hash chain of the rows, that every event is a legal successor, that each approval's digest names exactly
-its request, that every text on the shelf has the digest that its event names, and that the list of runs agrees with
-the last row. It reports the first row that does not fit and repairs nothing.
+its request and that its approvers were allowed to give it, that every text on the shelf has the digest that its event
+names, and that the list of runs agrees with the last row. It reports the first row that does not fit and repairs
+nothing.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
-from bq_copilot import receipts
+from bq_copilot import permission, receipts
 from bq_copilot.approval import digest_of
 from bq_copilot.errors import Damaged
 from bq_copilot.events import Recorded
@@ -44,6 +45,7 @@ def check_run(run_id: str, rows: Sequence[Row], shelf: Shelf, head: RunHead | No
             raise chain
         one = parse(row)
         state = _next(state, one)
+        _check_approval(state, one)
         approvals += _check_digest(one)
         texts += _check_texts(one, shelf)
     if chain is not None:
@@ -74,6 +76,16 @@ def _check_digest(one: Recorded) -> int:
     if digest_of(event.request) != event.digest:
         raise _damaged(one.run_id, one.seq, "the approval's digest does not name its request")
     return 1
+
+
+def _check_approval(state: RunState, one: Recorded) -> None:
+    """Check again that whoever approved what was used was allowed to, down to the signatures of their codes."""
+    if one.event.kind != "approval_consumed" or state.plan is None:
+        return
+    try:
+        permission.recheck(state.plan)
+    except Damaged as error:
+        raise _damaged(one.run_id, one.seq, error.message) from error
 
 
 def _check_texts(one: Recorded, shelf: Shelf) -> int:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from bq_copilot.errors import CopilotError, Refused, Unreachable
 from bq_copilot.events import RunReceived
@@ -18,6 +17,7 @@ from bq_copilot.installation import Installation
 from bq_copilot.phases import Phase
 from bq_copilot.prefect_api import FlowRun, PrefectApi
 from bq_copilot.state import RunState
+from bq_copilot.woken import Woken
 
 DEPLOYMENT = "analyze/analyze"
 """Flow and deployment that answer questions."""
@@ -26,14 +26,6 @@ NAME_LENGTH = 80
 
 SETTLE_SECONDS = 3.0
 """How long a run that is just about to wait is given to get there before it is left to the recovery service."""
-
-
-@dataclass(frozen=True, slots=True)
-class Woken:
-    """Whether the run goes on now; if not, `why` says what will make it go on."""
-
-    ok: bool
-    why: str = ""
 
 
 def start(installation: Installation, run_id: str, received: RunReceived) -> FlowRun:
@@ -74,6 +66,8 @@ def _wake(api: PrefectApi, state: RunState, answers: Mapping[str, str], has_move
         found = _flow_run(api, state)
         if found is None:
             return Woken(False, "it has no flow run yet; the recovery service creates it")
+        if found.state_type in {"SCHEDULED", "PENDING"}:
+            return Woken(True)
         if found.waits:
             said = _resume(api, found, answers)
             if not said:

@@ -10,7 +10,7 @@ from typing import assert_never
 
 from bq_copilot import events as ev
 from bq_copilot import steps
-from bq_copilot.card import money, size
+from bq_copilot.amounts import money, size
 from bq_copilot.steps import Step
 
 

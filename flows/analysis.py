@@ -6,7 +6,6 @@ or by a crash, the next process begins with the same fold of the same events.
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any, assert_never
 
 from prefect import flow
@@ -23,7 +22,9 @@ from bq_copilot.ledger import HeadMoved
 from bq_copilot.phases import Phase
 from bq_copilot.state import RunState
 from tasks import answers, decisions, endings, jobs, model, plans, publishing, results, schemas
+from tasks.deadlines import StepTimedOut, limit_of
 from tasks.opening import open_run
+from tasks.outage import is_outage
 from tasks.run import Run
 
 
@@ -40,29 +41,45 @@ async def analyze(
     """Answer a question from the warehouse, with a person's approval of the exact SQL."""
     env = await open_environment(environment)
     who = requester or env.local_user
-    with open_run(env, question, who, request_key, str(flow_run.id)) as run:
+    async with open_run(env, question, who, request_key, str(flow_run.id)) as run:
         while not isinstance(step := steps.next_step(run.state), steps.Done):
             await advance(run, step, warm_seconds)
         return outcome(run.state)
 
 
 async def advance(run: Run, step: steps.Step, warm_seconds: float) -> None:
-    """Perform one step; what goes wrong becomes a recorded wait or a recorded end."""
+    """Perform one step; whoever else recorded something, or keeps this process from recording, is heard first."""
     try:
-        await perform(run, step, warm_seconds)
+        await attempt(run, step, warm_seconds)
     except HeadMoved:
         return  # somebody recorded something first; the next step follows from it
     except Superseded as error:
         raise Abort(str(error)) from error
     except LedgerUnavailable:
-        await asyncio.sleep(endings.LEDGER_PAUSE)
-        run.journal.refresh()
+        await endings.wait_for_ledger(run)
+
+
+async def attempt(run: Run, step: steps.Step, warm_seconds: float) -> None:
+    """Perform one step within its time; what goes wrong becomes a recorded wait or a recorded end."""
+    limit = limit_of(step, run.env.warehouse_block.job_timeout_seconds)
+    try:
+        await run.clock.run(step, limit, perform(run, step, warm_seconds))
+        run.outages = 0
+    except (HeadMoved, Superseded, LedgerUnavailable):
+        raise
+    except StepTimedOut as error:
+        endings.time_out(run, error)
     except Transient as error:
         await endings.wait_or_fail(run, step, error)
     except Damaged as error:
         endings.end(run, Phase.PARKED, error)
     except Refused as error:
         endings.end(run, Phase.FAILED, error)
+    except Exception as error:
+        if not is_outage(error) or run.outages >= endings.OUTAGES:
+            endings.stumble(run, step, error)
+            raise
+        await endings.wait_for_server(run)
 
 
 async def perform(run: Run, step: steps.Step, warm_seconds: float) -> None:  # noqa: PLR0912 - one arm a step

@@ -1,21 +1,22 @@
 """Wait for people: the approval and the clarifying question, asked in the Prefect form, recorded in the ledger.
 
 Prefect's state wakes the run; what was decided is read from the ledger. The form is one contestant among others:
-when it loses, the run goes on with the winner.
+when it loses, the run goes on with the winner. It does not say who filled it: without an approval code nobody is named.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from prefect.artifacts import acreate_markdown_artifact
 
-from bq_copilot import deciding
-from bq_copilot.approval import Decision
+from bq_copilot import deciding, identities
 from bq_copilot.card import card_markdown
-from bq_copilot.errors import Conflict, Refused
-from bq_copilot.events import QuestionAsked, RunEnded
+from bq_copilot.card_markdown import plain
+from bq_copilot.errors import Conflict, LedgerUnavailable, Refused
+from bq_copilot.events import QuestionAsked
 from bq_copilot.phases import Phase
 from bq_copilot.state import Plan
-from bq_copilot.values import Failure
 from tasks.durable import Place, effect
 from tasks.forms import AnswerForm, ApprovalForm
 from tasks.run import Run
@@ -33,62 +34,83 @@ async def await_decision(run: Run, plan: Plan, warm_seconds: float) -> None:
     assert plan.request is not None
     request = plan.request
     if run.journal.ledger.now() > request.expires_at:
-        _expire(run, f"nobody decided until {request.expires_at:%Y-%m-%d %H:%M} UTC")
+        _expire(run)
         return
-    card = card_markdown(plan)
+    card = card_markdown(plan, run.state.earlier, run.journal.ledger.now())
     place = Place(run_id=run.id, seq=plan.revision, kind="card", inputs=plan.digest)
     await publish_card(place, f"{run.id}-card-{plan.revision}", card)
-    key = f"approval-{run.id}-{plan.revision}"
-    form = await ask(key, ApprovalForm.with_initial_data(description=card), warm_seconds)
+    key = f"approval-{run.id}-{plan.revision}-{plan.digest.removeprefix('sha256:')[:12]}"
+    form = await ask(
+        key,
+        ApprovalForm.with_initial_data(description=card),
+        warm_seconds,
+        _looks(run, lambda: _still_waits(run, plan)),
+    )
     run.journal.refresh()
-    if run.state.plan and run.state.plan.decided is None and run.state.phase is Phase.AWAITING_APPROVAL:
+    if form is not None and _still_waits(run, plan):
         _record(run, plan, form)
     await forget(key)
+
+
+def _looks(run: Run, waits: Callable[[], bool]) -> Callable[[], bool]:
+    """Return a look at the ledger that says whether the wait is over; one that does not answer says nothing."""
+
+    def moved() -> bool:
+        try:
+            run.journal.refresh()
+        except LedgerUnavailable:
+            return False
+        return not waits()
+
+    return moved
+
+
+def _still_waits(run: Run, plan: Plan) -> bool:
+    """A form that only woke the run, or came second, is no decision."""
+    now = run.state.plan
+    same = now is not None and now.digest == plan.digest and now.decided is None
+    return same and run.state.phase is Phase.AWAITING_APPROVAL
 
 
 def _record(run: Run, plan: Plan, form: ApprovalForm) -> None:
     assert plan.request is not None
     only = plan.queries[0].id if len(plan.queries) == 1 else ""
-    decision = Decision(
-        request_id=plan.request.request_id,
-        digest=plan.digest,
-        verdict=form.decision,
-        by=form_user(run),
-        via="prefect-form",
-        identity="local-user" if run.env.warehouse_block.is_sandbox else "unverified",
+    decision = deciding.decision_by(
+        identities.by_code(form.approval_code) if form.approval_code.strip() else identities.FORM_USER,
+        plan.request.request_id,
+        plan.digest,
+        form.decision,
+        "prefect-form",
         reason=form.reason,
-        sql=((form.query or only, form.sql),) if form.decision == "edit" else (),
+        sql=((form.query.strip() or only, form.sql),) if form.decision == "edit" else (),
     )
     try:
         deciding.decide(run.journal, decision)
     except (Refused, Conflict):
-        return  # recorded; the loop asks again, or goes on with the winner
-
-
-def form_user(run: Run) -> str:
-    """Return who fills a form without a code: the stack's one local user."""
-    return run.state.requester
+        return  # recorded; the loop asks again and says why, or goes on with the winner
 
 
 async def await_answer(run: Run, asked: QuestionAsked, warm_seconds: float) -> None:
     """Wait until the clarifying question is answered or expired, and record which."""
     if run.journal.ledger.now() > asked.expires_at:
-        _expire(run, f"nobody answered until {asked.expires_at:%Y-%m-%d %H:%M} UTC")
+        _expire(run)
         return
-    options = "".join(f"\n- {o}" for o in asked.options)
-    text = f"### A question about: {run.state.question}\n\n{asked.question}{options}"
+    options = "".join(f"\n- {plain(o)}" for o in asked.options)
+    text = f"### A question about: {plain(run.state.question)}\n\n{plain(asked.question)}{options}"
     key = f"question-{run.id}-{asked.turn}"
-    form = await ask(key, AnswerForm.with_initial_data(description=text), warm_seconds)
+    moved = _looks(run, lambda: run.state.phase is Phase.AWAITING_ANSWER)
+    form = await ask(key, AnswerForm.with_initial_data(description=text), warm_seconds, moved)
     run.journal.refresh()
-    if run.state.phase is Phase.AWAITING_ANSWER:
+    if form is not None and run.state.phase is Phase.AWAITING_ANSWER:
         try:
-            deciding.answer(run.journal, form.answer, form_user(run), "prefect-form")
+            deciding.answer(run.journal, form.answer, identities.FORM_USER.name, "prefect-form")
         except (Refused, Conflict):
             return
     await forget(key)
 
 
-def _expire(run: Run, why: str) -> None:
-    message = f"expired: {why}; nothing was executed, 0 bytes billed"
-    failure = Failure(code="expired", message=message, next="Ask again.")
-    run.append(RunEnded(phase=Phase.EXPIRED, failure=failure))
+def _expire(run: Run) -> None:
+    try:
+        deciding.expire(run.journal)
+    except Conflict:
+        return  # somebody was in time after all

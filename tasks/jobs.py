@@ -15,6 +15,7 @@ from bq_copilot import identity
 from bq_copilot.approval import QueryFacts
 from bq_copilot.errors import Conflict, Damaged, Transient, Unfinished
 from bq_copilot.events import JobAdopted, JobCancelRequested, JobFinished, JobIntended, JobSubmitted
+from bq_copilot.gate import Parameter
 from bq_copilot.ports import JobSpec, JobView
 from bq_copilot.state import Job
 from bq_copilot.steps import SubmitJob
@@ -37,6 +38,9 @@ class Target:
     revision: int
     sql: str
     maximum_bytes: int
+    destination: str = ""
+    """The approved result table without its attempt; empty where any scratch table will do."""
+    parameters: tuple[tuple[str, str, str], ...] = ()
 
 
 def target_of(run: Run, query_id: str) -> Target:
@@ -46,7 +50,7 @@ def target_of(run: Run, query_id: str) -> Target:
         return Target(profile.turn, profile.verdict.sql, profile.maximum_bytes)
     assert plan is not None and plan.request is not None and plan.consumed
     facts: QueryFacts = next(q for q in plan.request.queries if q.id == query_id)
-    return Target(plan.revision, facts.sql, ceiling(facts))
+    return Target(plan.revision, facts.sql, ceiling(facts), facts.destination, facts.parameters)
 
 
 def spec_of(run: Run, query_id: str, attempt: int) -> JobSpec:
@@ -55,12 +59,13 @@ def spec_of(run: Run, query_id: str, attempt: int) -> JobSpec:
     warehouse = run.env.warehouse
     table = identity.result_table(run.id, query_id, target.revision, attempt)
     destination = f"{warehouse.scratch}.{table}"
-    facts = QueryFacts(id=query_id, sql=target.sql, sql_digest="", tables=(), bytes=0, accuracy="PRECISE", usd=0.0)
-    fingerprint = inputs_of(facts, destination, run.env.warehouse_block.principal)
+    if target.destination and destination != f"{target.destination}_a{attempt}":
+        raise Damaged(f"{query_id} would write to {destination}; {target.destination} was approved")
+    fingerprint = inputs_of(target.sql, target.parameters, destination, run.env.warehouse_block.principal)
     return JobSpec(
         job_id=identity.job_id(run.id, query_id, target.revision, attempt),
         sql=target.sql,
-        parameters=(),
+        parameters=tuple(Parameter(name=n, type=t, value=v) for n, t, v in target.parameters),
         destination=destination,
         maximum_bytes_billed=target.maximum_bytes,
         timeout_ms=run.env.warehouse_block.job_timeout_seconds * 1000,

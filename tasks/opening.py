@@ -2,50 +2,80 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
-from collections.abc import Generator
-from contextlib import contextmanager
+import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 
 from prefect.exceptions import Abort
 
 from blocks.environment import Environment
-from bq_copilot import identity
+from bq_copilot import identity, operating
+from bq_copilot.errors import LedgerUnavailable
 from bq_copilot.events import RunReceived, RunStarted
 from bq_copilot.journal import Journal, begin
-from bq_copilot.ledger import HeadMoved
+from bq_copilot.ledger import HeadMoved, Ledger
+from bq_copilot.ledger_reader import UnknownEvent
 from bq_copilot.version import __version__
 from tasks.lease import kept, take
 from tasks.run import Run
 
+PATIENCE = 60.0
+"""Seconds that a process waits for a ledger that does not answer before the run has begun."""
 
-@contextmanager
-def open_run(env: Environment, question: str, requester: str, request_key: str, flow_run_id: str) -> Generator[Run]:
+
+@asynccontextmanager
+async def open_run(
+    env: Environment, question: str, requester: str, request_key: str, flow_run_id: str
+) -> AsyncGenerator[Run]:
     """Yield the run of this question in the one process that may run it.
 
-    Raises Prefect's Abort, which leaves the flow run's state alone, when another live process has it.
+    Raises Prefect's Abort, which leaves the flow run's state alone, when another live process has it, and
+    UnknownEvent, after parking the run, when its history needs a newer version.
     """
     key = request_key or flow_run_id
     run_id = identity.run_id(requester, key)
     first = RunReceived(
         question=question, requester=requester, via="prefect", request_key=key, code_version=__version__
     )
-    journal, began = begin(env.ledger, run_id, first)
+    journal, began = await _begin(env.ledger, run_id, first)
     if journal.state.phase.is_terminal:
         yield Run(env, journal)
         return
-    lease, died = take(env.ledger, run_id)
+    lease, died = await take(env.ledger, run_id)
     if lease is None:
         raise Abort(f"another live process runs {run_id}")
-    with kept(env.ledger, lease):
+    run = Run(env, journal)
+    with kept(env.ledger, lease, fit=lambda: run.clock.in_time):
         journal.fence = lease.token
-        _started(journal, flow_run_id, died=died and not began)
-        yield Run(env, journal)
+        journal.refresh()
+        if not journal.state.phase.is_terminal:
+            _started(journal, flow_run_id, died=died and not began)
+        yield run
+
+
+async def _begin(ledger: Ledger, run_id: str, first: RunReceived) -> tuple[Journal, bool]:
+    """Begin or find the run; a ledger that does not answer now is asked again for a while."""
+    give_up = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return begin(ledger, run_id, first)
+        except UnknownEvent as error:
+            operating.park_unread(ledger, run_id, error)
+            raise
+        except LedgerUnavailable:
+            if time.monotonic() > give_up:
+                raise
+        await asyncio.sleep(0.5)
 
 
 def _started(journal: Journal, flow_run_id: str, *, died: bool) -> None:
     """Record the start; a decision that arrives at the same moment comes first."""
     while True:
         before = journal.state.started
+        failed = journal.ledger.read(journal.run_id, after=journal.state.seq - 1)
+        died = died or any(e.event.kind == "step_failed" for e in failed)
         reason = "recovered" if died else ("resumed" if before else "started")
         event = RunStarted(
             attempt=(before.attempt if before else 0) + 1,

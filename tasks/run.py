@@ -5,18 +5,24 @@ Holds no state of its own: everything it knows is folded from the ledger or read
 
 from __future__ import annotations
 
-from functools import cached_property
+import json
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from blocks.environment import Environment
+from bq_copilot.canonical import digest
 from bq_copilot.catalog import Catalog
 from bq_copilot.errors import Damaged
-from bq_copilot.events import Event, Recorded
+from bq_copilot.events import Event, Recorded, RunPinned
 from bq_copilot.gate import Gate, Verdict
 from bq_copilot.gate.engines import second_engines
 from bq_copilot.journal import Journal
 from bq_copilot.policy import Policy
 from bq_copilot.state import RunState
 from bq_copilot.values import Failure
+from tasks.deadlines import StepClock
+
+T = TypeVar("T")
 
 
 class Run:
@@ -25,6 +31,10 @@ class Run:
     def __init__(self, env: Environment, journal: Journal) -> None:
         self.env = env
         self.journal = journal
+        self.clock = StepClock()
+        self.outages = 0
+        """Steps in a row that the Prefect server did not let through."""
+        self._known: dict[str, Any] = {}
 
     @property
     def id(self) -> str:
@@ -40,27 +50,45 @@ class Run:
         """Record an event at the head. Raises HeadMoved when somebody else was first."""
         return self.journal.append(event)
 
-    @cached_property
+    @property
     def policy(self) -> Policy:
-        """The policy that the run is judged by."""
-        pinned = self.state.pinned
-        assert pinned is not None
-        policy = Policy.model_validate_json(self.env.shelf.get(pinned.policy))
-        if policy.fingerprint != pinned.policy_fingerprint:
-            raise Damaged(f"the pinned policy of {self.id} is not the one that was recorded")
-        return policy
+        """The policy that the run is judged by; another one after an approval was voided for its sake."""
+        pinned = self._pinned
+        return self._once(pinned.policy_fingerprint, lambda: self._read_policy(pinned))
 
-    @cached_property
+    @property
     def catalog(self) -> Catalog:
-        """The schemas that the run is judged by."""
-        pinned = self.state.pinned
-        assert pinned is not None
-        return Catalog.model_validate_json(self.env.shelf.get(pinned.catalog))
+        """The schemas that the run is judged by; fresher ones after an approval was voided for their sake."""
+        stored = self._pinned.catalog
+        return self._once(stored.sha256, lambda: Catalog.model_validate_json(self.env.shelf.get(stored)))
 
-    @cached_property
+    @property
     def gate(self) -> Gate:
         """The gate over the pinned schemas and policy."""
-        return Gate(self.catalog, self.policy, second_engines())
+        pinned = self._pinned
+        key = f"gate {pinned.policy_fingerprint} {pinned.catalog.sha256}"
+        return self._once(key, lambda: self.gate_over(self.catalog, self.policy))
+
+    def gate_over(self, catalog: Catalog, policy: Policy) -> Gate:
+        """Return the same gate over other schemas or another policy."""
+        return Gate(catalog, policy, second_engines())
+
+    @property
+    def _pinned(self) -> RunPinned:
+        assert self.state.pinned is not None
+        return self.state.pinned
+
+    def _read_policy(self, pinned: RunPinned) -> Policy:
+        """Read the policy as it was recorded; what a later release adds to it is not in its fingerprint."""
+        text = self.env.shelf.get(pinned.policy)
+        if digest(json.loads(text)) != pinned.policy_fingerprint:
+            raise Damaged(f"the pinned policy of {self.id} is not the one that was recorded")
+        return Policy.model_validate_json(text)
+
+    def _once(self, key: str, make: Callable[[], T]) -> T:
+        if key not in self._known:
+            self._known[key] = make()
+        return self._known[key]
 
     def rule(self, sql: str) -> Verdict:
         """Put one statement before the gate."""

@@ -11,7 +11,7 @@ from bq_copilot.conversation import prompt_fingerprint
 from bq_copilot.events import RunPinned
 from bq_copilot.policy import Policy
 from bq_copilot.values import Limits
-from tasks.durable import Place, effect, look
+from tasks.durable import Place, effect
 from tasks.run import Run
 
 AT_ONCE = 8
@@ -29,12 +29,6 @@ async def describe_tables(place: Place, env: Environment, tables: list[str]) -> 
     """Return schema, sizes and tags of each table as JSON, in the order given."""
     found = await fetch(env, tables)
     return [t.model_dump(mode="json") for t in found]
-
-
-@look(name="describe tables again")
-async def describe_again(env: Environment, tables: list[str]) -> list[Table]:
-    """Return the tables as they are now, to compare them with those that were approved."""
-    return await fetch(env, tables)
 
 
 async def fetch(env: Environment, tables: list[str]) -> list[Table]:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TypeVar
+from collections.abc import Awaitable, Callable
+from typing import TypeVar, cast
 from uuid import UUID
 
 from prefect.client.orchestration import get_client
@@ -21,6 +22,7 @@ from prefect.input.actions import delete_flow_run_input, read_flow_run_input
 from prefect.input.run_input import keyset_from_base_key
 from prefect.runtime import flow_run
 from prefect.states import Running
+from pydantic import ValidationError
 
 POLL_SECONDS = 0.25
 
@@ -48,25 +50,38 @@ class _Exists(Exception):
     """The schema is saved already."""
 
 
-async def ask(key: str, form: type[Form], warm_seconds: float) -> Form:
-    """Return a person's answer to `form`; may end the process until there is one."""
+Moved = Callable[[], bool]
+"""Says that the ledger has what was waited for: somebody decided elsewhere, or the time is over."""
+
+
+async def ask(key: str, form: type[Form], warm_seconds: float, moved: Moved) -> Form | None:
+    """Return a person's answer to `form`, None when the ledger moved first; may end the process until then."""
     generation = 0
     while True:
         opened = False
         for kind in ("paused", "suspended"):
             found, seen = await _recorded(f"{kind}-{key}-{generation}")
-            if found is not None:
-                return form(**found)
+            answer = _filled(form, found)
+            if answer is not None:
+                return answer
             opened = opened or seen
         if not opened:
             break
         generation += 1
-    if warm_seconds > 0:
-        answer = await _warm(f"{key}-{generation}", form, warm_seconds)
+    if warm_seconds > 0 and not moved():
+        answer = await _warm(f"{key}-{generation}", form, warm_seconds, moved)
         if answer is not None:
             return answer
         generation += 1
-    return await _cold(f"{key}-{generation}", form)
+    return None if moved() else await _cold(f"{key}-{generation}", form)
+
+
+def _filled(form: type[Form], found: dict[str, object] | None) -> Form | None:
+    """Read a recorded answer; what does not fit the form is no answer, whoever wrote it."""
+    try:
+        return None if found is None else form(**found)
+    except ValidationError:
+        return None
 
 
 async def forget(key: str) -> None:
@@ -90,18 +105,48 @@ async def _recorded(base: str) -> tuple[dict[str, object] | None, bool]:
     return response, schema is not None or response is not None
 
 
-async def _warm(key: str, form: type[Form], seconds: float) -> Form | None:
-    """Wait in this process for at most `seconds`; None when nobody answered."""
+async def _warm(key: str, form: type[Form], seconds: float, moved: Moved) -> Form | None:
+    """Wait in this process for at most `seconds`; None when nobody answered here."""
     await form.asave(keyset_from_base_key(f"paused-{key}"))
-    pause = apause_flow_run(form, timeout=FOREVER, poll_interval=POLL_SECONDS, key=key)  # type: ignore[arg-type]
+    pause = asyncio.ensure_future(_pause(key, form))
+    watch = asyncio.ensure_future(_until(moved))
     try:
-        answer = await asyncio.wait_for(pause, seconds)
-    except TimeoutError:
+        done, _ = await asyncio.wait({pause, watch}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        pause.cancel()
+        watch.cancel()
+        await asyncio.gather(pause, watch, return_exceptions=True)
+    if pause in done:
+        pause.result()
+    else:
         await _run_again()
-        found, _ = await _recorded(f"paused-{key}")
-        return form(**found) if found is not None else None
     found, _ = await _recorded(f"paused-{key}")
-    return answer if found is not None else None
+    return _filled(form, found)
+
+
+async def _pause(key: str, form: type[Form]) -> None:
+    """Wait until somebody resumes this flow run; what they answered is read by whoever called."""
+    for _ in range(2):
+        try:
+            paused = apause_flow_run(form, timeout=FOREVER, poll_interval=POLL_SECONDS, key=key)  # type: ignore[arg-type]
+            await cast("Awaitable[object]", paused)
+            return
+        except ValidationError:
+            return  # it was set running without an answer
+        except RuntimeError as error:
+            _raise_unless_label(error)
+            await _run_again()
+
+
+def _raise_unless_label(error: RuntimeError) -> None:
+    """A run that lives may be called crashed, by a late report about the process before; then it cannot wait."""
+    if not str(error).startswith("Flow run cannot be"):
+        raise error
+
+
+async def _until(moved: Moved) -> None:
+    while not moved():  # noqa: ASYNC110 - the ledger is another process's; it can only be looked at
+        await asyncio.sleep(POLL_SECONDS)
 
 
 async def _run_again() -> None:
@@ -113,5 +158,10 @@ async def _run_again() -> None:
 async def _cold(key: str, form: type[Form]) -> Form:
     """End this process until somebody answers. Raises Prefect's Pause."""
     await form.asave(keyset_from_base_key(f"suspended-{key}"))
-    answer = await asuspend_flow_run(form, key=key, timeout=None)
+    try:
+        answer = await asuspend_flow_run(form, key=key, timeout=None)
+    except RuntimeError as error:
+        _raise_unless_label(error)
+        await _run_again()
+        answer = await asuspend_flow_run(form, key=key, timeout=None)
     raise RuntimeError(f"the wait {key} came back without a recorded answer: {answer!r}")

@@ -13,8 +13,13 @@ from bq_copilot.recovering import Remedy, Witnesses, remedy
 NOW = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
 
 
-def seen(phase: str, state: str | None, *, name: str = "", age: float = 60, **more: object) -> Witnesses:
-    """Return witnesses of a run in `phase` whose flow run has been in `state` for `age` seconds."""
+def seen(
+    phase: str, state: str | None, *, name: str = "", age: float = 60, skew: float = 0, **more: object
+) -> Witnesses:
+    """Return witnesses of a run in `phase` whose flow run has been in `state` for `age` seconds.
+
+    `skew` is how many seconds the Prefect server's clock is ahead of the ledger's.
+    """
     since = NOW - timedelta(seconds=age)
     expires = NOW + timedelta(seconds=float(str(more.get("expires_in", 3600))))
     head = RunHead("r-1", 3, phase, "q", "ana", since, since, expires, "f-1")
@@ -22,13 +27,31 @@ def seen(phase: str, state: str | None, *, name: str = "", age: float = 60, **mo
     lease = None
     if "lease_left" in more:
         lease = Lease("r-1", "h:1:1", 1, NOW + timedelta(seconds=float(str(more["lease_left"]))))
-    return Witnesses(head, lease, bool(more.get("dead", False)), flow_run, NOW)
+    server_now = NOW + timedelta(seconds=skew) if skew else None
+    if flow_run and skew:
+        flow_run = FlowRun("f-1", "n", flow_run.state_type, flow_run.state_name, since + timedelta(seconds=skew))
+    dead_for = float(str(more.get("dead_for", 3_600)))
+    return Witnesses(head, lease, bool(more.get("dead", False)), flow_run, NOW, server_now, dead_for)
 
 
-@pytest.mark.parametrize("state", ["RUNNING", "PAUSED", "CRASHED", "FAILED", "PENDING", "CANCELLED"])
+@pytest.mark.parametrize("state", ["RUNNING", "PAUSED", "FAILED", "PENDING", "CANCELLED", "SCHEDULED"])
 def test_a_run_with_a_live_lease_is_never_touched(state: str) -> None:
     """Prefect's word alone proves no death."""
     assert remedy(seen("executing", state, lease_left=5)) is Remedy.NONE
+
+
+def test_a_live_run_that_prefect_calls_crashed_is_only_called_running_again() -> None:
+    """A worker's second report of the crash before hits the process after it; nothing is started."""
+    assert remedy(seen("executing", "CRASHED", lease_left=5)) is Remedy.RELABEL
+    assert remedy(seen("executing", "CRASHED", lease_left=5, age=0.5)) is Remedy.NONE
+    assert remedy(seen("awaiting_approval", "CRASHED", lease_left=5)) is Remedy.NONE
+
+
+def test_a_live_run_that_no_worker_stops_is_told_of_the_cancel_by_the_ledger() -> None:
+    """The worker that should have stopped it may be gone."""
+    assert remedy(seen("executing", "CANCELLING", lease_left=5)) is Remedy.CANCEL
+    assert remedy(seen("cancelling", "CANCELLING", lease_left=5)) is Remedy.NONE
+    assert remedy(seen("executing", "CANCELLING", lease_left=5, age=2)) is Remedy.NONE
 
 
 @pytest.mark.parametrize("state", ["RUNNING", "PAUSED", "CRASHED", "FAILED", "PENDING"])
@@ -51,6 +74,28 @@ def test_a_provably_dead_holder_counts_at_once() -> None:
 def test_a_fresh_state_is_given_its_grace(state: str) -> None:
     """A report may be on its way twice."""
     assert remedy(seen("executing", state, age=0.5)) is Remedy.NONE
+
+
+def test_a_dead_holder_speaks_only_for_the_state_that_it_died_in() -> None:
+    """The process after it gets the time to start that any process gets."""
+    old = {"lease_left": 10, "dead": True}
+    assert remedy(seen("executing", "RUNNING", age=30, dead_for=3, **old)) is Remedy.RESTART
+    assert remedy(seen("executing", "RUNNING", age=1, dead_for=3, **old)) is Remedy.NONE
+    assert remedy(seen("executing", "PENDING", age=5, dead_for=9, **old)) is Remedy.NONE
+
+
+def test_the_workers_own_report_is_waited_for_but_not_for_long() -> None:
+    """A worker that lives says Crashed within two seconds; then the run goes on at once."""
+    old = {"lease_left": 10, "dead": True}
+    assert remedy(seen("executing", "RUNNING", age=30, dead_for=1, **old)) is Remedy.NONE
+    assert remedy(seen("executing", "CRASHED", age=0.1, dead_for=0.2, **old)) is Remedy.RESTART
+
+
+@pytest.mark.parametrize("skew", [-3_600.0, 3_600.0])
+def test_a_server_whose_clock_is_wrong_delays_and_hastens_nothing(skew: float) -> None:
+    """Ages are taken within one clock: the server's with the server's."""
+    assert remedy(seen("executing", "RUNNING", age=60, skew=skew)) is Remedy.RESTART
+    assert remedy(seen("executing", "RUNNING", age=1, skew=skew)) is Remedy.NONE
 
 
 def test_a_suspended_run_that_waits_is_left_alone() -> None:
@@ -95,3 +140,11 @@ def test_an_ended_run_that_still_sleeps_is_woken_to_end_in_prefect_too() -> None
     """Prefect's state agrees with the phase in the end."""
     assert remedy(seen("expired", "PAUSED", name="Suspended")) is Remedy.WAKE
     assert remedy(seen("completed", "COMPLETED")) is Remedy.NONE
+
+
+@pytest.mark.parametrize("state", ["RUNNING", "PENDING", "PAUSED", "CRASHED", "CANCELLING"])
+def test_an_ended_run_that_prefect_still_believes_in_is_closed(state: str) -> None:
+    """Its process died between the last event and Prefect's last state."""
+    assert remedy(seen("completed", state)) is Remedy.RESTART
+    assert remedy(seen("completed", state, age=1)) is Remedy.NONE
+    assert remedy(seen("completed", state, lease_left=5)) is Remedy.NONE

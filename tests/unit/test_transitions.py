@@ -75,6 +75,25 @@ def test_no_job_is_intended_without_a_consumed_approval_or_a_profile(seed: int) 
                 continue
 
 
+@settings(max_examples=40, deadline=None)
+@given(seeds)
+def test_a_denied_plan_is_never_dry_run_asked_or_executed(seed: int) -> None:
+    """After a denial the revision goes nowhere: no dry run, no approval request, no job."""
+    walker = Walker(seed)
+    walker.walk()
+    denied: set[int] = set()
+    for recorded in walker.ledger.read("r-walk"):
+        match recorded.event:
+            case ev.PlanRuled(revision=revision, verdicts=verdicts):
+                denied |= {revision} if any(v.denied for v in verdicts) else set()
+            case ev.PlanEstimated(revision=revision) | ev.EstimateRefused(revision=revision):
+                assert revision not in denied
+            case ev.ApprovalRequested(request=request):
+                assert request.revision not in denied
+            case _:
+                continue
+
+
 def test_the_chain_of_a_walk_verifies() -> None:
     """Receipts of a recorded run verify."""
     walker = Walker(7)

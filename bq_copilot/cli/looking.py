@@ -1,0 +1,112 @@
+"""The commands that only look: show, runs, pending, trace, verify."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bq_copilot.cli.options import Environment, Json, RunId
+from bq_copilot.cli.output import DONE, FAILED, console, put_json, say
+from bq_copilot.client import Copilot
+from bq_copilot.errors import Refused
+from bq_copilot.phases import Phase
+from bq_copilot.views import ShowView
+
+
+def show(
+    run: RunId,
+    chart: Annotated[Path | None, typer.Option(help="Draw the answer's chart into this .svg or .png file.")] = None,
+    json: Json = False,
+    environment: Environment = "default",
+) -> None:
+    """Show one run: where it stands, what waits, its answer, its receipts."""
+    handle = Copilot(environment=environment, via="cli").run(run)
+    view = handle.show()
+    if chart is not None:
+        _draw(view, chart)
+    if json:
+        put_json(view)
+        return
+    from bq_copilot.cli.render_run import render_run  # noqa: PLC0415 - drawing tables; JSON does not need it
+
+    render_run(console(), view, handle.card())
+    if chart is not None:
+        say(f"Chart written to {chart}.")
+
+
+def _draw(view: ShowView, path: Path) -> None:
+    answer = view["answer"]
+    if answer is None or answer["chart"] is None:
+        raise Refused(f"{view['run_id']} has no chart to draw.", code="chart_invalid")
+    from bq_copilot.charts import write_chart  # noqa: PLC0415 - loads matplotlib
+
+    write_chart(answer["chart"], [c["name"] for c in answer["columns"]], answer["rows"], path)
+
+
+def runs(
+    phase: Annotated[list[str] | None, typer.Option(help="Only runs in this phase; may be repeated.")] = None,
+    requester: Annotated[str, typer.Option(help="Only runs of this person.")] = "",
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most this many, newest first.")] = 20,
+    json: Json = False,
+    environment: Environment = "default",
+) -> None:
+    """List runs, newest first."""
+    phases = [_phase(p) for p in phase or []]
+    found = Copilot(environment=environment, via="cli").runs(phases=phases, requester=requester, limit=limit)
+    if json:
+        put_json({"runs": found})
+        return
+    from bq_copilot.cli.render_lists import render_runs  # noqa: PLC0415 - drawing tables; JSON does not need it
+
+    render_runs(console(), found)
+
+
+def _phase(name: str) -> str:
+    try:
+        return Phase(name)
+    except ValueError:
+        raise typer.BadParameter(f"{name} is no phase; phases are {', '.join(Phase)}.") from None
+
+
+def pending(json: Json = False, environment: Environment = "default") -> None:
+    """List what waits for a person: approvals and clarifying questions."""
+    found = Copilot(environment=environment, via="cli").pending()
+    if json:
+        put_json({"pending": found})
+        return
+    from bq_copilot.cli.render_lists import render_pending  # noqa: PLC0415 - see runs
+
+    render_pending(console(), found)
+
+
+def trace(run: RunId, json: Json = False, environment: Environment = "default") -> None:
+    """Show the history of one run, event by event."""
+    found = Copilot(environment=environment, via="cli").run(run).trace()
+    if json:
+        put_json(found)
+        return
+    from bq_copilot.cli.render_lists import render_trace  # noqa: PLC0415 - see runs
+
+    render_trace(console(), found)
+
+
+def verify(
+    run: Annotated[str, typer.Argument(metavar="[RUN]", help="Id of the run.")] = "",
+    all: Annotated[bool, typer.Option("--all", help="Check every run of the ledger.")] = False,
+    json: Json = False,
+    environment: Environment = "default",
+) -> None:
+    """Check the receipts: hash chain, approval digests, stored texts. Names the first row that does not fit."""
+    if bool(run) is all:
+        raise typer.BadParameter("name one run, or give --all.")
+    found = Copilot(environment=environment, via="cli").verify(run or None)
+    good = all_good = not any(not c["verified"] for c in found)
+    if json:
+        put_json({"verified": all_good, "runs": found})
+    else:
+        from bq_copilot.cli.render_lists import render_checks  # noqa: PLC0415 - see runs
+
+        render_checks(console(), found)
+    raise typer.Exit(DONE if good else FAILED)

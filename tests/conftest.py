@@ -1,0 +1,101 @@
+"""One full local stack for the whole session, started when the first test asks for it.
+
+Decides: where it lives, what is kept between sessions (the sample tables), and that it ends with the session.
+Everything is imported inside the fixtures: the unit tests must not pay for Prefect.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from bq_copilot.client import Copilot
+    from tests.live import Live
+    from tests.sample_data.frames import Frames
+
+KEPT_HOME = "BQ_COPILOT_TEST_HOME"
+"""Names a folder whose stack is used, and left running, by several sessions: for work on the tests themselves."""
+
+OWN_MODEL = ("OPENAI_API_KEY", "BQ_COPILOT_MODEL_BASE_URL", "BQ_COPILOT_MODEL")
+"""Variables that would put another model behind the tests."""
+
+
+@pytest.fixture(scope="session")
+def seed_folder() -> Path:
+    """All sample tables as Parquet: generated once per version of the generator, then kept in the cache."""
+    from deployments.local.files import exclusive
+    from deployments.local.home import Home
+    from deployments.local.prepared import is_seeded, place_seed
+    from deployments.local.sandbox_environment import cache_dir
+
+    kept = Home(cache_dir() / f"sample-{_generator_version()}")
+    kept.root.mkdir(parents=True, exist_ok=True)
+    with exclusive(kept.root / "lock", 120):
+        if not is_seeded(kept):
+            place_seed(kept)
+    return kept.seed
+
+
+def _generator_version() -> str:
+    from deployments.local.home import PROJECT_ROOT
+
+    digest = hashlib.sha256()
+    for path in sorted((PROJECT_ROOT / "deployments" / "local" / "sample_data").rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+@pytest.fixture(scope="session")
+def session_stack(seed_folder: Path) -> Iterator[Live]:
+    """Server, worker, sandbox with all sample data, offline model, recovery; killed at the end."""
+    from deployments.local import stack as local
+    from deployments.local.home import HOME_VARIABLE, Home
+    from tests.live import Live
+
+    kept = os.environ.get(KEPT_HOME)
+    folder = Path(kept or tempfile.mkdtemp(prefix="bqc-tests-"))
+    home = Home(folder / "home")
+    home.create()
+    if not home.seed.exists():
+        home.seed.symlink_to(seed_folder)
+    environ = {k: v for k, v in os.environ.items() if k not in OWN_MODEL and not k.startswith("BQ_COPILOT_STACK")}
+    environ |= {HOME_VARIABLE: str(home.root)}
+    environ.pop("BQ_COPILOT_PREFECT_FILE", None)
+    try:
+        local.up(home, environ)
+        yield Live(home, environ)
+    finally:
+        if not kept:
+            local.down(home, hard=True)
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def stack(session_stack: Live) -> Iterator[Live]:
+    """The session's stack, healthy again after whatever the last test did, and without armed faults."""
+    session_stack.healthy()
+    yield session_stack
+    session_stack.healthy()
+    session_stack.disarm()
+
+
+@pytest.fixture
+def copilot(stack: Live) -> Copilot:
+    """The public API on the session's stack."""
+    return stack.copilot
+
+
+@pytest.fixture(scope="session")
+def all_frames(seed_folder: Path) -> Frames:
+    """The sample tables of the session's stack as pandas frames."""
+    from tests.sample_data.frames import Frames
+
+    return Frames(seed_folder)

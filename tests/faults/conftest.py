@@ -1,0 +1,56 @@
+"""What the fault tests share: the deployment that can be killed at a named point, and a question that takes long."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from bq_copilot.client import RunHandle
+from bq_copilot.phases import Phase
+from deployments.local.home import PROJECT_ROOT
+from tests.live import PATIENCE, Live
+
+QUESTION = "What was our total revenue in 2025?"
+
+AskKilled = Callable[..., RunHandle]
+
+
+@pytest.fixture(scope="session")
+def killable(session_stack: Live) -> str:
+    """Full name of a deployment of the same flow, loaded from `killable_analysis.py`."""
+    session_stack.healthy()
+    like = session_stack.prefect("GET", "/deployments/name/analyze/analyze")
+    same = ("flow_id", "work_pool_name", "work_queue_name", "parameter_openapi_schema", "pull_steps", "path")
+    entrypoint = str(PROJECT_ROOT / "tests" / "faults" / "killable_analysis.py") + ":analyze"
+    body = {key: like[key] for key in same} | {"name": "killable", "entrypoint": entrypoint}
+    session_stack.prefect("POST", "/deployments/", body)
+    return "analyze/killable"
+
+
+@pytest.fixture
+def ask_killed(stack: Live, killable: str) -> AskKilled:
+    """Ask with a process that dies at a point, e.g. `job_submitted:before-append`; does not wait."""
+
+    def ask(point: str, times: int = 1, **parameters: object) -> RunHandle:
+        variables = {"BQ_COPILOT_KILL_AT": point, "BQ_COPILOT_KILL_TIMES": str(times)}
+        return stack.ask_with(QUESTION, deployment=killable, variables=variables, **parameters)
+
+    return ask
+
+
+@pytest.fixture
+def waiting(stack: Live) -> RunHandle:
+    """A run that waits for an approval, its process still there."""
+    run = stack.ask(QUESTION)
+    assert run.phase is Phase.AWAITING_APPROVAL
+    return run
+
+
+@pytest.fixture
+def executing(stack: Live) -> RunHandle:
+    """A run whose approved job takes ten seconds and has begun."""
+    stack.arm_warehouse("slow_job", seconds=10, match={"job_id_prefix": "bqc-"})
+    run = stack.ask(QUESTION)
+    run.approve()
+    return run.wait(lambda s: "job_submitted" in stack.kinds(run), timeout=PATIENCE)
