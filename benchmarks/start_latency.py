@@ -34,17 +34,20 @@ class Bench:
     """Flow runs of one stack, with the times of their states."""
 
     def __init__(self, api_url: str, home: Home) -> None:
-        self._client = httpx.Client(base_url=api_url, timeout=30, transport=httpx.HTTPTransport(retries=2))
+        self._api_url = api_url
         self._home = home
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
-        """The answer's JSON; SQLite's 503 is tried again."""
-        for _ in range(20):
-            answer = self._client.request(method, path, json=body)
-            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
-                break
-        answer.raise_for_status()
-        return answer.json()
+        """The answer's JSON; SQLite's 503 is tried again, on a new connection: the server closes that one."""
+        answers: list[httpx.Response] = []
+
+        def answered() -> bool:
+            answers.append(httpx.request(method, self._api_url + path, json=body, timeout=30))
+            return answers[-1].status_code != httpx.codes.SERVICE_UNAVAILABLE
+
+        wait_until(answered, 20, every=0.1)
+        answers[-1].raise_for_status()
+        return answers[-1].json()
 
     def start(self, flow: str, variables: dict[str, str]) -> str:
         deployment = self.call("GET", f"deployments/name/{flow}/probe")["id"]

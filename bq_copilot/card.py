@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from bq_copilot import permission
 from bq_copilot.amounts import money, size, span
 from bq_copilot.approval import ApprovalRequest, QueryFacts, escalates_at
 from bq_copilot.card_blocks import Block, Box, Card, Code, Fact, Heading, Notice, shown_sql
@@ -78,7 +79,7 @@ def _reading(request: ApprovalRequest) -> list[Block]:
     most = sum(q.maximum_bytes_billed for q in queries)
     surest = min((q.accuracy for q in queries), key=_sureness)
     ceiling = f"; bills at most {size(most)}" if most else ""
-    price = f"about {money(request.total_usd, request.currency)}"
+    price = money(request.total_usd, request.currency)
     return [
         Fact("Question", _cut(request.question, QUESTION)),
         Fact("Reads", f"{size(request.total_bytes)} ({_accuracy(surest)}), {price}{ceiling}"),
@@ -130,8 +131,10 @@ def _findings(queries: Sequence[QueryFacts]) -> str:
 
 def _who(request: ApprovalRequest) -> str:
     rule, at = request.approvers, escalates_at(request)
-    who = ", ".join(rule.allowed) if rule.allowed else ("nobody" if rule.role else "any approver")
-    but = f" but {request.requester}" if rule.exclude_requester else ""
+    out = (request.requester,) if rule.exclude_requester else ()
+    names = [n for n in rule.allowed if not permission.is_among(rule, n, out)]
+    who = ", ".join(names) or ("nobody" if rule.role or rule.allowed else "any approver")
+    but = f" (not {request.requester}, who asked)" if out else ""
     many = f", {rule.needed} of them" if rule.needed > 1 else ""
     code = ", with an approval code" if rule.require_code else ""
     later = f"; from {at:%Y-%m-%d %H:%M} UTC also {', '.join(rule.escalate_to)}" if at else ""

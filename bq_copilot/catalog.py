@@ -15,7 +15,7 @@ from typing import Literal, Self, TypeAlias, cast
 
 from pydantic import BaseModel, ConfigDict
 
-from bq_copilot.canonical import digest
+from bq_copilot.canonical import digest, digest_bytes
 
 Document: TypeAlias = Mapping[str, object]
 Mode = Literal["NULLABLE", "REQUIRED", "REPEATED"]
@@ -149,7 +149,8 @@ class Catalog(BaseModel):
     def fingerprint(self) -> str:
         """Return the digest over names, types, tags and view texts (not over sizes, which drift by the hour)."""
         skipped = {"rows", "bytes", "description"}
-        tables = [t.model_dump(mode="json", exclude=skipped) for t in sorted(self.tables, key=lambda t: t.id)]
+        ordered = sorted(self.tables, key=lambda t: t.id)
+        tables = [digest_bytes(t.model_dump_json(exclude=skipped).encode()) for t in ordered]
         families = [f.model_dump(mode="json") for f in self.families]
         return digest({"tables": tables, "families": families, "default_project": self.default_project})
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from bq_copilot.errors import Refused
 from bq_copilot.safe_text import clip
-from bq_copilot.views import ChartView
+from bq_copilot.view_types import ChartView
 
 BARS = 24
 """Bars that are drawn at most; more of them cannot be read."""
@@ -89,7 +89,7 @@ def terminal_chart(chart: ChartView, columns: Sequence[str], rows: Rows, *, widt
 
 
 def _lines(found: Drawing, width: int, height: int) -> str:
-    import plotext  # noqa: PLC0415 - loads slowly
+    import plotext  # noqa: PLC0415 # pyright: ignore[reportMissingTypeStubs] - loads slowly, has no stubs
 
     figure: Any = plotext.figure
     figure.clear()
@@ -144,9 +144,10 @@ def _bars(found: Drawing, width: int) -> str:
 
 
 def _plain(matrix: Any) -> str:
-    import plotext  # noqa: PLC0415 - loads slowly
+    import plotext  # noqa: PLC0415 # pyright: ignore[reportMissingTypeStubs] - loads slowly, has no stubs
 
-    lines = plotext.uncolorize(str(matrix)).splitlines()
+    library: Any = plotext
+    lines: list[str] = library.uncolorize(str(matrix)).splitlines()
     return "\n".join(line.rstrip() for line in lines).strip("\n")
 
 
@@ -191,11 +192,15 @@ def _write(found: Drawing, path: Path) -> None:
         figure.savefig(path, metadata=no_date)
 
 
+def _tick(value: float, _place: int) -> str:
+    return f"{value:,.10g}"
+
+
 def _paint(axes: Any, found: Drawing) -> None:
     from matplotlib.ticker import FuncFormatter  # noqa: PLC0415 - loads slowly
 
     count, groups = len(found.labels), len(found.series)
-    numbers = FuncFormatter(lambda value, _place: f"{value:,.10g}")
+    numbers = FuncFormatter(_tick)
     if found.kind == "bar":
         size = 0.8 / groups
         for n, series in enumerate(found.series):

@@ -10,7 +10,7 @@ from bq_copilot.journal import UnknownRun
 from bq_copilot.ledger import RunHead
 from bq_copilot.list_views import CheckView
 from bq_copilot.verifying import check_run
-from bq_copilot.views import ErrorView
+from bq_copilot.view_types import ErrorView
 
 EVERY = 1_000_000
 """More runs than a ledger is asked for at once."""

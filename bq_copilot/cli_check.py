@@ -128,3 +128,6 @@ def _text(file: str) -> str:
         return sys.stdin.read() if file == "-" else Path(file).read_text("utf-8")
     except UnicodeDecodeError as error:
         raise Refused(f"{file} is not UTF-8.", code="bad_input") from error
+
+
+app.add_typer(policy_app, name="policy")

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from bq_copilot import deciding, identities, identity, receipts, views
+from bq_copilot import deciding, identities, identity, operating, receipts, views
 from bq_copilot.errors import Damaged, Refused
 from bq_copilot.events import Event, RunReceived
 from bq_copilot.installation import Installation, find
@@ -27,10 +27,11 @@ from bq_copilot.phases import TERMINAL, WAITING, Phase
 from bq_copilot.state import RunState
 from bq_copilot.transitions import apply
 from bq_copilot.version import __version__
+from bq_copilot.view_types import ReceiptsView, ShowView
 from bq_copilot.woken import Woken
 
 if TYPE_CHECKING:
-    import pandas as pd
+    import pandas as pd  # pyright: ignore[reportMissingTypeStubs] - it has none of its own
 
     from bq_copilot.card_blocks import Card
     from bq_copilot.list_views import CheckView, PendingView, RunView, TraceView
@@ -108,7 +109,9 @@ class Copilot:
         """Return runs, newest first, as `bq-copilot runs --json` does."""
         from bq_copilot import list_views  # noqa: PLC0415 - `show` does not need it
 
-        return list_views.runs(self.installation.reader.heads(phases, requester, limit))
+        reader = self.installation.reader
+        heads = reader.heads(phases, requester, limit)
+        return list_views.runs(heads, list_views.why_parked(heads, reader))
 
     def pending(self, *, limit: int = 100) -> list[PendingView]:
         """Return what waits for a person, newest first, as `bq-copilot pending --json` does."""
@@ -175,7 +178,7 @@ class RunHandle:
 
     # -- looking -----------------------------------------------------------------------------------------
 
-    def show(self) -> views.ShowView:
+    def show(self) -> ShowView:
         """Return what `bq-copilot show --json` prints."""
         state = self.state
         pages = {query: self.page(query) for query in views.answered_queries(state)}
@@ -196,15 +199,15 @@ class RunHandle:
 
         return list_views.trace(self.run_id, self._installation.reader.read(self.run_id))
 
-    def receipts(self) -> views.ReceiptsView:
+    def receipts(self) -> ReceiptsView:
         """Check the hash chain; `Copilot.verify` checks everything."""
         rows = self._installation.reader.rows(self.run_id)
         try:
             last = receipts.verify(rows)
         except Damaged as error:
-            return views.ReceiptsView(verified=False, rows=len(rows), head="", problem=error.message, seq=error.seq)
+            return ReceiptsView(verified=False, rows=len(rows), head="", problem=error.message, seq=error.seq)
         head = last.hash if last else receipts.GENESIS
-        return views.ReceiptsView(verified=True, rows=len(rows), head=head, problem=None, seq=None)
+        return ReceiptsView(verified=True, rows=len(rows), head=head, problem=None, seq=None)
 
     def page(self, query: str) -> list[list[Any]]:
         """Return the stored rows of a query's result."""
@@ -216,7 +219,7 @@ class RunHandle:
 
     def result(self, query: str | None = None) -> pd.DataFrame:
         """Return the stored page of a query's result (the answer's own by default) as a DataFrame."""
-        import pandas as pd  # noqa: PLC0415 - loads in half a second, wanted only here
+        import pandas as pd  # noqa: PLC0415 # pyright: ignore[reportMissingTypeStubs] - loads slowly, wanted only here
 
         name = query or views.main_query(self.state)
         if name is None:
@@ -305,6 +308,23 @@ class RunHandle:
     def cancel(self, reason: str = "") -> RunHandle:
         """Ask the run to stop; jobs that are alive are cancelled first."""
         return self._record(lambda journal: deciding.cancel(journal, local_user(), self._copilot.via, reason))
+
+    # -- operating ---------------------------------------------------------------------------------------
+
+    def resume(self, reason: str = "") -> RunHandle:
+        """Let a parked run go on where it stopped. Raises Refused when it is not parked."""
+        return self._take_up(lambda journal: operating.resume(journal, local_user(), self._copilot.via, reason))
+
+    def abandon(self, reason: str = "") -> RunHandle:
+        """Give a parked run up: jobs that are alive are stopped, then it is cancelled. Raises Refused or Conflict."""
+        return self._take_up(lambda journal: operating.abandon(journal, local_user(), self._copilot.via, reason))
+
+    def _take_up(self, append: Callable[[Journal], RunState]) -> RunHandle:
+        from bq_copilot.waking import put_back  # noqa: PLC0415 - loads httpx; looking does not need it
+
+        state = append(Journal.open(self._installation.ledger, self.run_id))
+        self.woken = put_back(self._installation, state, "an operator took it up again")
+        return self
 
     def _record(self, append: Callable[[Journal], RunState]) -> RunHandle:
         before = self.state.phase

@@ -39,7 +39,7 @@ class Installation:
     """How it was found, in words for messages."""
     ui_url: str = ""
     environment: str = "default"
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
 
     @cached_property
     def reader(self) -> Reader:

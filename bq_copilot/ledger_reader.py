@@ -8,7 +8,7 @@ database is read through its full adapter.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -110,7 +110,7 @@ class SqliteReader:
         self, phases: Iterable[str] = (), requester: str = "", limit: int = 100, run_ids: Iterable[str] = ()
     ) -> list[RunHead]:
         """Return runs, newest first."""
-        where, values = ["1 = 1"], []
+        where, values = ["1 = 1"], list[object]()
         for column, wanted in (("phase", list(phases)), ("run_id", list(run_ids))):
             if wanted:
                 where.append(f"{column} IN ({', '.join('?' * len(wanted))})")
@@ -123,7 +123,7 @@ class SqliteReader:
             return [_head(r) for r in c.execute(query, (*values, limit))]
 
     @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
+    def _reading(self) -> Generator[sqlite3.Connection]:
         try:
             yield self._connect()
         except sqlite3.Error as error:

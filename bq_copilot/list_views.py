@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypedDict
 
 from bq_copilot.events import Recorded
 from bq_copilot.ledger import RunHead
+from bq_copilot.ledger_reader import Reader
 from bq_copilot.phases import Phase
 from bq_copilot.standing import standing
 from bq_copilot.state import RunState
 from bq_copilot.transitions import apply
-from bq_copilot.views import ErrorView, SpentView, approval, spent, stamp
+from bq_copilot.view_types import ErrorView, SpentView
+from bq_copilot.views import approval, spent, stamp
 from bq_copilot.wording import event_words
 
 
@@ -28,6 +30,8 @@ class RunView(TypedDict):
     expires_at: str | None
     seq: int
     flow_run_id: str | None
+    parked: str | None
+    """Why it is parked."""
 
 
 class PendingView(TypedDict):
@@ -102,8 +106,9 @@ class CheckView(TypedDict):
     error: ErrorView | None
 
 
-def runs(heads: Iterable[RunHead]) -> list[RunView]:
-    """Return one line a run."""
+def runs(heads: Iterable[RunHead], reasons: Mapping[str, str] | None = None) -> list[RunView]:
+    """Return one line a run, with the reason for those that are parked."""
+    reasons = reasons or {}
     return [
         RunView(
             run_id=h.run_id,
@@ -115,9 +120,17 @@ def runs(heads: Iterable[RunHead]) -> list[RunView]:
             expires_at=stamp(h.expires_at),
             seq=h.seq,
             flow_run_id=h.flow_run_id or None,
+            parked=reasons.get(h.run_id),
         )
         for h in heads
     ]
+
+
+def why_parked(heads: Iterable[RunHead], reader: Reader) -> dict[str, str]:
+    """Return the reasons of the parked ones: each stands in the run's last row, which any version can read."""
+    last = [r for h in heads if h.phase == Phase.PARKED for r in reader.read(h.run_id, after=h.seq - 1)]
+    ended = [(r.run_id, r.event.failure) for r in last if r.event.kind == "run_ended"]
+    return {run_id: failure.message for run_id, failure in ended if failure is not None}
 
 
 def pending(states: Iterable[RunState], now: datetime) -> list[PendingView]:

@@ -47,6 +47,8 @@ class FlowRun:
     """When it came into this state, by the server's clock."""
     key: str = ""
     """The idempotency key that it was created with; empty for one that was started in Prefect's UI."""
+    pid: str = ""
+    """What the worker says its process is: a pid on the worker's host, or another name; may be of an earlier one."""
     parameters: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
 
     @property
@@ -266,6 +268,7 @@ def _flow_run(found: Mapping[str, Any]) -> FlowRun:
         state_name=str(state.get("name", "")),
         since=datetime.fromisoformat(state["timestamp"]) if state.get("timestamp") else None,
         key=str(found.get("idempotency_key") or ""),
+        pid=str(found.get("infrastructure_pid") or ""),
         parameters=found.get("parameters") or {},
     )
 

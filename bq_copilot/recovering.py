@@ -54,9 +54,15 @@ GRACE: dict[str, float] = {
 A process needs a moment between its first state and its lease; a starting one is Pending for some seconds.
 """
 
-DEAD_GRACE: dict[str, float] = {"RUNNING": 2.5, "PENDING": 2.5, "PAUSED": 2.5, "CANCELLING": 8.0}
+DEAD_GRACE: dict[str, float] = {"RUNNING": 2.5, "PENDING": 2.5, "PAUSED": 2.5, "CANCELLING": 8.0, "CRASHED": 0.8}
 """The same where the process that held the run is provably gone: a worker that lives reports the crash within two
-seconds, and waiting for that report keeps it from hitting the next process. Other states need no wait at all."""
+seconds, and once more a moment later; waiting for its reports keeps them from hitting the next process."""
+
+STARTING = 120.0
+"""Seconds that a process gets to take the run where it can be seen to be starting."""
+
+LONGEST = 10.0
+"""How many times longer than at first a fruitless start is waited for: a machine may be too busy to start anything."""
 
 LABEL_GRACE = 2.0
 """Seconds that a live run may be called crashed: a worker reports a crash twice, up to some seconds apart."""
@@ -86,6 +92,10 @@ class Witnesses:
     """The Prefect server's clock; None when it does not say, then the ledger's is used."""
     dead_for: float = 3_600.0
     """Seconds since the holder was first seen dead, by the clock of whoever watches."""
+    tries: int = 0
+    """How often the run was helped since its last event."""
+    starting: bool = False
+    """True when the process that the worker started for it can be seen to live on this host."""
 
     @property
     def lives(self) -> bool:
@@ -156,7 +166,9 @@ def _is_gone(seen: Witnesses, kind: str) -> bool:
     died_in_it = kind == "CRASHED" or seen.age >= seen.dead_for
     if seen.lease is not None and seen.holder_is_dead and died_in_it:
         return seen.dead_for >= DEAD_GRACE.get(kind, 0.0)
-    return seen.still >= GRACE.get(kind, 10.0)
+    if seen.starting and kind in {"PENDING", "RUNNING"}:
+        return seen.still >= STARTING
+    return seen.still >= GRACE.get(kind, 10.0) * min(2.0**seen.tries, LONGEST)
 
 
 def _sleeps(flow_run: FlowRun) -> bool:

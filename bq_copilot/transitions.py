@@ -14,11 +14,13 @@ from typing import Any, TypeVar
 from bq_copilot import approval_transitions as approvals
 from bq_copilot import events as ev
 from bq_copilot.events import Recorded
-from bq_copilot.legality import IllegalTransition as IllegalTransition
+from bq_copilot.legality import IllegalTransition
 from bq_copilot.legality import illegal as _illegal
 from bq_copilot.legality import need as _need
 from bq_copilot.phases import TERMINAL, TOOLS, Phase
 from bq_copilot.state import Job, Plan, RunState, Turn
+
+__all__ = ["IllegalTransition", "apply", "fold"]
 
 V = TypeVar("V")
 

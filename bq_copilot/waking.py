@@ -78,6 +78,18 @@ def _wake(api: PrefectApi, state: RunState, answers: Mapping[str, str], has_move
     return Woken(True)
 
 
+def put_back(installation: Installation, state: RunState, why: str) -> Woken:
+    """Put a run that was taken up again in its queue; what is in a queue or has a process is left there."""
+    try:
+        found = _flow_run(installation.api, state)
+        if found is None or found.state_type in {"SCHEDULED", "PENDING", "RUNNING"}:
+            return Woken(found is not None, "" if found else "it has no flow run; the recovery service creates it")
+        rejected = installation.api.restart(found.id, why)
+    except (Unreachable, Refused) as error:
+        return Woken(False, _later(error))
+    return Woken(not rejected, rejected and f"{rejected}; the recovery service wakes it")
+
+
 def _flow_run(api: PrefectApi, state: RunState) -> FlowRun | None:
     if state.started is not None and state.started.flow_run_id:
         found = api.flow_run(state.started.flow_run_id)

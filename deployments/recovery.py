@@ -25,7 +25,7 @@ from bq_copilot.phases import TERMINAL, WAITING, Phase
 from bq_copilot.prefect_api import FlowRun
 from bq_copilot.recovering import UNSTARTED, Remedy, Witnesses, remedy
 from deployments.remedies import Case, apply
-from deployments.watching import Deaths, Slices, Tries
+from deployments.watching import Deaths, Slices, Tries, is_starting
 
 TICK = 0.2
 """Seconds between two looks at the holders of leases; they cost no request."""
@@ -153,6 +153,8 @@ class Recovery:
             self._at.ledger.now(),
             self._at.api.clock if self._at.api_url else None,
             dead_for or 0.0,
+            self._tries.count(head.run_id, head.seq),
+            flow_run is not None and is_starting(flow_run.pid, flow_run.id),
         )
         what = remedy(seen)
         if what is Remedy.NONE or not self._tries.may(head.run_id, head.seq):
@@ -189,7 +191,7 @@ def sweep(at: Installation) -> list[tuple[str, Remedy]]:
 
 def main() -> None:
     """Watch until told to stop."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stdout)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stdout, force=True)
     logging.getLogger("httpx").setLevel(logging.WARNING)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeVar
 
 from bq_copilot.ledger import Lease
@@ -19,6 +20,18 @@ T = TypeVar("T")
 
 LONGEST_PAUSE = 30.0
 """Seconds between two tries of the same remedy at the most."""
+
+
+def is_starting(pid: str, flow_run_id: str) -> bool:
+    """True when the process that the worker names runs on this host and is the flow run's own."""
+    number = pid.rpartition(":")[2]
+    if not number.isdigit():
+        return False
+    try:
+        environ = Path(f"/proc/{number}/environ").read_bytes()
+    except OSError:
+        return False
+    return f"PREFECT__FLOW_RUN_ID={flow_run_id}".encode() in environ
 
 
 @dataclass

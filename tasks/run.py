@@ -6,6 +6,7 @@ Holds no state of its own: everything it knows is folded from the ledger or read
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -14,8 +15,8 @@ from bq_copilot.canonical import digest
 from bq_copilot.catalog import Catalog
 from bq_copilot.errors import Damaged
 from bq_copilot.events import Event, Recorded, RunPinned
-from bq_copilot.gate import Gate, Verdict
-from bq_copilot.gate.engines import second_engines
+from bq_copilot.gate import Verdict
+from bq_copilot.gate.engines import GuardedGate, open_gate
 from bq_copilot.journal import Journal
 from bq_copilot.policy import Policy
 from bq_copilot.state import RunState
@@ -63,15 +64,19 @@ class Run:
         return self._once(stored.sha256, lambda: Catalog.model_validate_json(self.env.shelf.get(stored)))
 
     @property
-    def gate(self) -> Gate:
-        """The gate over the pinned schemas and policy."""
+    def gate(self) -> GuardedGate:
+        """The gate over the pinned schemas and policy, in a child process under limits."""
         pinned = self._pinned
         key = f"gate {pinned.policy_fingerprint} {pinned.catalog.sha256}"
         return self._once(key, lambda: self.gate_over(self.catalog, self.policy))
 
-    def gate_over(self, catalog: Catalog, policy: Policy) -> Gate:
-        """Return the same gate over other schemas or another policy."""
-        return Gate(catalog, policy, second_engines())
+    def gate_over(self, catalog: Catalog, policy: Policy) -> GuardedGate:
+        """Return the same gate over other schemas or another policy; it ends with the run's process."""
+        return open_gate(catalog, policy)
+
+    def warm_gate(self) -> None:
+        """Start the gate's child beside what comes next: the model takes longer to write SQL than it to start."""
+        threading.Thread(target=self.gate.start, daemon=True).start()
 
     @property
     def _pinned(self) -> RunPinned:

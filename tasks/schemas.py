@@ -63,6 +63,8 @@ async def pin(run: Run) -> None:
             limits=_limits(policy),
         )
     )
+    run.warm_gate()
+
 
 
 def _limits(policy: Policy) -> Limits:

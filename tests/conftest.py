@@ -6,7 +6,6 @@ Everything is imported inside the fixtures: the unit tests must not pay for Pref
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import tempfile
@@ -31,30 +30,13 @@ OWN_MODEL = ("OPENAI_API_KEY", "BQ_COPILOT_MODEL_BASE_URL", "BQ_COPILOT_MODEL")
 @pytest.fixture(scope="session")
 def seed_folder() -> Path:
     """All sample tables as Parquet: generated once per version of the generator, then kept in the cache."""
-    from deployments.local.files import exclusive
-    from deployments.local.home import Home
-    from deployments.local.prepared import is_seeded, place_seed
-    from deployments.local.sandbox_environment import cache_dir
+    from deployments.local.prepared import sample_tables
 
-    kept = Home(cache_dir() / f"sample-{_generator_version()}")
-    kept.root.mkdir(parents=True, exist_ok=True)
-    with exclusive(kept.root / "lock", 120):
-        if not is_seeded(kept):
-            place_seed(kept)
-    return kept.seed
-
-
-def _generator_version() -> str:
-    from deployments.local.home import PROJECT_ROOT
-
-    digest = hashlib.sha256()
-    for path in sorted((PROJECT_ROOT / "deployments" / "local" / "sample_data").rglob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
+    return sample_tables()
 
 
 @pytest.fixture(scope="session")
-def session_stack(seed_folder: Path) -> Iterator[Live]:
+def session_stack() -> Iterator[Live]:
     """Server, worker, sandbox with all sample data, offline model, recovery; killed at the end."""
     from deployments.local import stack as local
     from deployments.local.home import HOME_VARIABLE, Home
@@ -64,8 +46,6 @@ def session_stack(seed_folder: Path) -> Iterator[Live]:
     folder = Path(kept or tempfile.mkdtemp(prefix="bqc-tests-"))
     home = Home(folder / "home")
     home.create()
-    if not home.seed.exists():
-        home.seed.symlink_to(seed_folder)
     environ = {k: v for k, v in os.environ.items() if k not in OWN_MODEL and not k.startswith("BQ_COPILOT_STACK")}
     environ |= {HOME_VARIABLE: str(home.root)}
     environ.pop("BQ_COPILOT_PREFECT_FILE", None)

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from typer.main import get_command
 
-from bq_copilot.cli import asking, local, looking, steering
+from bq_copilot.cli import asking, local, looking, operating, steering
 from bq_copilot.cli.output import USAGE, report, report_usage
 from bq_copilot.errors import CopilotError
 from bq_copilot.version import __version__
@@ -28,6 +28,8 @@ OWN = {
     "delegate": steering.delegate,
     "answer": steering.answer,
     "cancel": steering.cancel,
+    "resume": operating.resume,
+    "abandon": operating.abandon,
 }
 
 

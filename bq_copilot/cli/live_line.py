@@ -7,7 +7,7 @@ printed, so that a log reads well.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import datetime
 from types import TracebackType
@@ -59,7 +59,7 @@ class LiveLine:
         yield self._spinner
 
     @contextmanager
-    def hidden(self) -> Iterator[None]:
+    def hidden(self) -> Generator[None]:
         """Take the live line away, so that a person can be asked."""
         self._live.stop()
         try:

@@ -12,7 +12,7 @@ from bq_copilot.cli.output import DONE, FAILED, console, put_json, say
 from bq_copilot.client import Copilot
 from bq_copilot.errors import Refused
 from bq_copilot.phases import Phase
-from bq_copilot.views import ShowView
+from bq_copilot.view_types import ShowView
 
 
 def show(

@@ -35,7 +35,7 @@ class Choice:
 
     verdict: str = ""
     text: str = ""
-    sql: Mapping[str, str] = field(default_factory=dict)
+    sql: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def choose_verdict(console: Console, queries: Mapping[str, str], is_over: Callable[[], bool]) -> Choice:

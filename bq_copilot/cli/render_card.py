@@ -44,8 +44,8 @@ def _facts(facts: list[Fact]) -> list[RenderableType]:
     table.add_column(overflow="fold")
     for fact in facts:
         value = Text(safe(fact.text))
-        for name in fact.names:
-            value.append(" " if value.plain else "").append(visible(name), style="cyan")
+        for place, name in enumerate(fact.names):
+            value.append(", " if place else " " if value.plain else "").append(visible(name), style="cyan")
         table.add_row(Text(safe(fact.label)), value)
     return [table]
 

@@ -31,6 +31,10 @@ def render_runs(console: Console, runs: Sequence[RunView]) -> None:
             Text(safe(run["question"]), overflow="ellipsis", no_wrap=True),
         )
     console.print(table)
+    for run in runs:
+        if run["parked"]:
+            console.print(Text.assemble((run["run_id"], "bold"), f" {safe(run['parked'])}"))
+            console.print(Text(f"  bq-copilot resume {run['run_id']}   bq-copilot abandon {run['run_id']}", "dim"))
 
 
 def render_pending(console: Console, waiting: Sequence[PendingView]) -> None:

@@ -13,7 +13,7 @@ from bq_copilot.card_blocks import Card
 from bq_copilot.cli.render_card import render_card
 from bq_copilot.cli.wordings import PHASE_STYLE, cell
 from bq_copilot.safe_text import clip, safe
-from bq_copilot.views import AnswerView, ShowView
+from bq_copilot.view_types import AnswerView, ShowView
 
 SHOWN_ROWS = 20
 NUMERIC = frozenset({"INTEGER", "INT64", "FLOAT", "FLOAT64", "NUMERIC", "BIGNUMERIC"})

@@ -85,7 +85,7 @@ def delegate(
 ) -> None:
     """Give your decision about the open request to somebody else."""
     handle = _open(run, environment).delegate(to, digest=digest or None, reason=reason, code=code)
-    _done(handle, f"The decision about {run} is given to {to}.", as_json=json)
+    done(handle, f"The decision about {run} is given to {to}.", as_json=json)
 
 
 def answer(
@@ -96,22 +96,23 @@ def answer(
 ) -> None:
     """Answer the clarifying question of a run."""
     handle = _open(run, environment).answer(text)
-    _done(handle, f"Answered {run}.", as_json=json)
+    done(handle, f"Answered {run}.", as_json=json)
 
 
 def cancel(run: RunId, reason: Reason = "", json: Json = False, environment: Environment = "default") -> None:
     """Stop a run; jobs that are alive are cancelled first, and what they cost is said."""
     handle = _open(run, environment).cancel(reason)
-    _done(handle, f"Cancel of {run} is recorded.", as_json=json)
+    done(handle, f"Cancel of {run} is recorded.", as_json=json)
 
 
 def _decided(handle: RunHandle, word: str, *, as_json: bool) -> None:
     plan = newest_request(handle.state)
     name = plan.request.request_id if plan and plan.request else handle.run_id
-    _done(handle, f"{name} is {word}.", as_json=as_json)
+    done(handle, f"{name} is {word}.", as_json=as_json)
 
 
-def _done(handle: RunHandle, text: str, *, as_json: bool) -> None:
+def done(handle: RunHandle, text: str, *, as_json: bool) -> None:
+    """Say what was recorded, and what makes the run go on."""
     woken, state = handle.woken, handle.state
     if as_json:
         view = {"run_id": handle.run_id, "phase": str(state.phase), "seq": state.seq}

@@ -39,7 +39,6 @@ def cell(value: Any) -> str:
         case int():
             return f"{value:,}" if abs(value) >= 10_000 else str(value)
         case float():
-            whole = f"{value:,.4f}".rstrip("0").rstrip(".")
-            return whole if abs(value) >= 0.001 or value == 0 else f"{value:.3g}"
+            return f"{value:.3g}" if 0 < abs(value) < 0.001 else f"{value:,.4f}".rstrip("0").rstrip(".")
         case _:
             return str(value)

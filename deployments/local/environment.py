@@ -14,6 +14,7 @@ from collections.abc import Mapping
 
 from deployments.local.home import HOME_VARIABLE, PROJECT_ROOT, Home
 from deployments.local.liveness import STACK_MARK
+from deployments.local.quiet_ui import ui_folder
 
 WORK_POOL = "bq-copilot"
 WORKER_NAME = "bq-copilot-local"
@@ -75,6 +76,7 @@ def _quiet() -> dict[str, str]:
         "DO_NOT_TRACK": "1",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+        "PREFECT_SERVER_UI_STATIC_DIRECTORY": str(ui_folder()),  # the installed pages call an analytics provider
         "PREFECT_CLI_PROMPT": "false",
         "PREFECT_CLI_COLORS": "false",
         "PREFECT_LOGGING_COLORS": "false",
@@ -105,7 +107,8 @@ def _prefect(home: Home, ports: Mapping[str, int]) -> dict[str, str]:
 
 def _worker() -> dict[str, str]:
     return {
-        "PREFECT_WORKER_QUERY_SECONDS": "0.25",  # the wait between an approval and its run; a poll costs the server 22 ms, so 9 % of a core
+        # the wait between an approval and its run; a poll costs the server 22 ms, so this is 9 % of a core
+        "PREFECT_WORKER_QUERY_SECONDS": "0.25",
         "PREFECT_WORKER_PREFETCH_SECONDS": "0",  # a process started early would only sleep until its time
         "PREFECT_WORKER_HEARTBEAT_SECONDS": str(WORKER_HEARTBEAT_SECONDS),
     }

@@ -21,9 +21,12 @@ from pathlib import Path
 
 import certifi
 
+from bq_copilot.gate.engines import warm
+from bq_copilot.gate.port import EngineMissing
 from deployments.local import sample_data
 from deployments.local.files import exclusive
 from deployments.local.home import Home
+from deployments.local.quiet_ui import place_ui
 from deployments.local.sandbox_environment import cache_dir, sandbox_python
 
 _SLOWEST_SECONDS = 180.0
@@ -138,12 +141,27 @@ def _link_or_copy(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
+def _analyzer() -> str:
+    """Compile the second SQL engine; without it the gate says so and uses its stand-in."""
+    try:
+        return str(warm())
+    except EngineMissing as missing:
+        return f"not available ({missing}); the gate uses sqlfluff instead"
+
+
 def main(arguments: list[str]) -> None:
     """`seed` fills the home's seed folder; without a word everything that is shared is made."""
     if arguments == ["seed"]:
         place_seed(Home.of(os.environ))
         return
-    for name, make in (("database", database_template), ("sandbox", sandbox_python), ("tables", sample_tables)):
+    shared = {
+        "database": database_template,
+        "sandbox": sandbox_python,
+        "tables": sample_tables,
+        "pages": place_ui,
+        "analyzer": _analyzer,
+    }
+    for name, make in shared.items():
         print(f"{name:<10}{make()}", flush=True)
 
 

@@ -21,6 +21,7 @@ from deployments.local.home import PROJECT_ROOT, Home
 from deployments.local.plan import ProcessPlan, stack_plan, urls
 from deployments.local.ports import choose_ports
 from deployments.local.prepared import place_certificate, place_database
+from deployments.local.quiet_ui import place_ui
 from deployments.local.records import StackRecord, write_record
 from deployments.local.waiting import wait_until
 
@@ -129,6 +130,7 @@ def main() -> int:
         return 0
     place_database(home)
     place_certificate(home)
+    place_ui()
     Supervisor(home, choose_ports(home), os.environ).run()
     os.close(lock)
     return 0

@@ -169,7 +169,7 @@ def test_who_may_decide_is_named():
     """Role, number, code and the requester's exclusion are words on the card."""
     plan = Stage(policy(TIER_3, roles=OWNERS, escalate_to=("dora",), escalate_after_seconds=600)).plan
     text = screen(card_markdown(plan))
-    assert "tier 3: ana, ben, cora but ana, 2 of them, with an approval code" in text
+    assert "tier 3: ben, cora (not ana, who asked), 2 of them, with an approval code" in text
     assert "from 2026-07-01 09:10 UTC also dora" in text
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from bq_copilot import prefect_api
 from bq_copilot.cli.app import run
 from tests.cli.prefect_double import PrefectDouble, serving
 
@@ -32,6 +33,12 @@ class Outcome:
 
 
 Bq = Callable[..., Outcome]
+
+
+@pytest.fixture(autouse=True)
+def short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy server is given up after half a second instead of several."""
+    monkeypatch.setattr(prefect_api, "BUSY_SECONDS", 0.5)
 
 
 @pytest.fixture(autouse=True)

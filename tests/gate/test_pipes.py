@@ -29,7 +29,7 @@ def test_comments_become_blanks_of_the_same_size() -> None:
         f"FROM {T} |> EXTEND price - cost AS m |> SET m = m * 2 |> AGGREGATE SUM(m) AS s GROUP BY brand",
         f"FROM {T} |> DROP tags, attributes |> RENAME name AS title |> ORDER BY price DESC |> LIMIT 3",
         f"FROM {T} AS p |> JOIN `acme.shop.refunds` AS r ON r.sku = p.sku |> SELECT p.name, r.amount |> DISTINCT",
-        f"SELECT brand, price FROM {T} |> AGGREGATE AVG(price) AS a GROUP AND ORDER BY brand DESC |> AS x |> WHERE a > 1",
+        f"SELECT brand, price FROM {T} |> AGGREGATE AVG(price) AS a GROUP AND ORDER BY brand |> AS x |> WHERE a > 1",
         f"FROM {T} |> SELECT brand, category, price |> PIVOT (SUM(price) FOR category IN ('a', 'b'))",
         f"FROM {T} |> SELECT sku |> UNION ALL (SELECT sku FROM `acme.shop.refunds`) |> LIMIT 5",
         f"SELECT * FROM (FROM {T} |> SELECT sku |> LIMIT 2) AS s",

@@ -49,11 +49,11 @@ class Runs:
 
     def ended(self, run: str, seconds: float = 30) -> dict[str, Any]:
         """The run's final state."""
-        return until(lambda: self._final(run), seconds)
+        until(lambda: self._final(run), seconds)
+        return self.read(run)["state"]
 
-    def _final(self, run: str) -> dict[str, Any] | None:
-        state = self.read(run)["state"]
-        return state if state["type"] in FINAL else None
+    def _final(self, run: str) -> bool:
+        return self.read(run)["state"]["type"] in FINAL
 
     def trace(self, run: str) -> list[dict[str, Any]]:
         """What the flow wrote down about itself."""

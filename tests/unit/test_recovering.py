@@ -31,7 +31,9 @@ def seen(
     if flow_run and skew:
         flow_run = FlowRun("f-1", "n", flow_run.state_type, flow_run.state_name, since + timedelta(seconds=skew))
     dead_for = float(str(more.get("dead_for", 3_600)))
-    return Witnesses(head, lease, bool(more.get("dead", False)), flow_run, NOW, server_now, dead_for)
+    tries, starting = int(str(more.get("tries", 0))), bool(more.get("starting", False))
+    dead = bool(more.get("dead", False))
+    return Witnesses(head, lease, dead, flow_run, NOW, server_now, dead_for, tries, starting)
 
 
 @pytest.mark.parametrize("state", ["RUNNING", "PAUSED", "FAILED", "PENDING", "CANCELLED", "SCHEDULED"])
@@ -88,7 +90,17 @@ def test_the_workers_own_report_is_waited_for_but_not_for_long() -> None:
     """A worker that lives says Crashed within two seconds; then the run goes on at once."""
     old = {"lease_left": 10, "dead": True}
     assert remedy(seen("executing", "RUNNING", age=30, dead_for=1, **old)) is Remedy.NONE
-    assert remedy(seen("executing", "CRASHED", age=0.1, dead_for=0.2, **old)) is Remedy.RESTART
+    assert remedy(seen("executing", "CRASHED", age=0.1, dead_for=0.2, **old)) is Remedy.NONE
+    assert remedy(seen("executing", "CRASHED", age=0.1, dead_for=1.0, **old)) is Remedy.RESTART
+
+
+def test_a_machine_that_is_too_busy_to_start_anything_is_given_more_time_each_time() -> None:
+    """Starting again what is still starting would only make it busier."""
+    assert remedy(seen("executing", "PENDING", age=15)) is Remedy.RESTART
+    assert remedy(seen("executing", "PENDING", age=15, tries=1)) is Remedy.NONE
+    assert remedy(seen("executing", "PENDING", age=30, tries=1)) is Remedy.RESTART
+    assert remedy(seen("executing", "PENDING", age=110, starting=True)) is Remedy.NONE
+    assert remedy(seen("executing", "PENDING", age=130, starting=True)) is Remedy.RESTART
 
 
 @pytest.mark.parametrize("skew", [-3_600.0, 3_600.0])

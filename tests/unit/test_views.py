@@ -8,10 +8,11 @@ from pathlib import Path
 from bq_copilot import views
 from bq_copilot.state import RunState
 from bq_copilot.values import Chart, Failure, ResultColumn
+from bq_copilot.view_types import ShowView
 from tests import recorded_runs as rr
 
 
-def shown(run: rr.Recording) -> views.ShowView:
+def shown(run: rr.Recording) -> ShowView:
     state = run.state
     pages = {q: json.loads(run.shelf.get(state.results[q].page))["rows"] for q in views.answered_queries(state)}
     return views.show(state, pages)

@@ -10,6 +10,7 @@ from typing import Any
 
 from bq_copilot.catalog import Catalog, Column, Table
 from bq_copilot.gate.engines import messages
+from bq_copilot.gate.lexer import tokenize
 
 KINDS = {
     "INT64": "TYPE_INT64",
@@ -27,6 +28,15 @@ KINDS = {
     "JSON": "TYPE_JSON",
     "GEOGRAPHY": "TYPE_GEOGRAPHY",
 }
+
+
+def named_in(sql: str, catalog: Catalog) -> Catalog:
+    """Return the part of a large catalog whose table names occur in the text; the rest could not be found by it."""
+    words = {part.casefold() for token in tokenize(sql) for part in token.text.strip("`").split(".")}
+    families = tuple(f for f in catalog.families if f.pattern in sql)
+    wanted = {f.schema_of for f in families}
+    tables = tuple(t for t in catalog.tables if t.id in wanted or t.id.rsplit(".", 1)[1].casefold() in words)
+    return Catalog(tables=tables, families=families, default_project=catalog.default_project)
 
 
 def translated(catalog: Catalog, language: Any) -> Any:
@@ -118,7 +128,8 @@ def declared(kind: str) -> Any:
 
 
 def _simple(name: str) -> Any:
-    return messages.types().TypeProto(type_kind=_kind(KINDS[name.split("(", maxsplit=1)[0]]))
+    """Return a plain type; one that BigQuery may add later counts as text, so calculating with it is refused."""
+    return messages.types().TypeProto(type_kind=_kind(KINDS.get(name.split("(", maxsplit=1)[0], "TYPE_STRING")))
 
 
 def _kind(name: str) -> Any:

@@ -15,7 +15,7 @@ from bq_copilot.catalog import Catalog
 from bq_copilot.gate.engines import messages
 from bq_copilot.gate.engines.reads import Walk
 from bq_copilot.gate.engines.runtime import Runtime
-from bq_copilot.gate.engines.schema import declared, translated
+from bq_copilot.gate.engines.schema import declared, named_in, translated
 from bq_copilot.gate.lexer import TokenKind, tokenize, words
 from bq_copilot.gate.port import EngineMissing, EngineRefusal, SecondReading
 
@@ -27,6 +27,9 @@ NOT_QUERIES = words(
     """
 )
 """Features that no read-only query needs: leaving them out refuses more, and makes each call cheaper."""
+SMALL_CATALOG = 200
+"""Up to this many tables the analyzer is given the whole catalog once; above, the part that a text names."""
+MOST_CATALOGS = 64
 GUESSES = 8
 CONFLICT = re.compile(r"Undeclared parameter '(\w+)' is used assuming different types \((\w+) vs")
 VERSION = version("zetasql")
@@ -48,7 +51,8 @@ class ZetaSqlEngine:
 
     def start(self) -> None:
         """Load the analyzer now; raises `EngineMissing`."""
-        if self._runtime is None or not self._runtime.alive:
+        full = len(self._registered) > MOST_CATALOGS
+        if self._runtime is None or not self._runtime.alive or full:
             self._runtime, self._registered, self._language = Runtime(), {}, None
 
     def accept(self, sql: str) -> None:
@@ -74,7 +78,7 @@ class ZetaSqlEngine:
 
     def _analyse(self, sql: str, catalog: Catalog, types: Mapping[str, str]) -> Any:
         request: Any = messages.service().AnalyzeRequest(
-            registered_catalog_id=self._catalog_id(catalog), sql_statement=sql
+            registered_catalog_id=self._catalog_id(_part(sql, catalog)), sql_statement=sql
         )
         request.options.language_options.CopyFrom(self._features())
         request.options.allow_undeclared_parameters = True
@@ -108,6 +112,10 @@ class ZetaSqlEngine:
         if self._runtime is None:
             raise EngineMissing("the analyzer is not loaded")
         return self._runtime.call(PREFIX + name, request, answer)
+
+
+def _part(sql: str, catalog: Catalog) -> Catalog:
+    return catalog if len(catalog.tables) <= SMALL_CATALOG else named_in(sql, catalog)
 
 
 def _wanted(feature: str) -> bool:

@@ -6,9 +6,10 @@ import os
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from prefect import flow, get_run_logger
-from prefect.flow_runs import suspend_flow_run
+from prefect.flow_runs import asuspend_flow_run
 from prefect.input import RunInput
 from prefect.runtime import flow_run
 
@@ -29,7 +30,7 @@ def trace(**facts: object) -> None:
         stream.write(json.dumps({**seen, "version": VERSION, **facts}) + "\n")
 
 
-def on_cancelled(flow: object, flow_run: object, state: object) -> None:
+def on_cancelled(flow: Any, flow_run: Any, state: Any) -> None:
     """Leave a mark that the hook ran."""
     folder = Path(os.environ["BQ_COPILOT_HOME"]) / "traces"
     (folder / f"{flow_run.id}.cancelled").touch()
@@ -56,6 +57,6 @@ class Answer(RunInput):
 async def question() -> str:
     """Ask, and hold no process until there is an answer."""
     trace(at="start")
-    answer = await suspend_flow_run(wait_for_input=Answer, key="word", timeout=600)
+    answer = await asuspend_flow_run(wait_for_input=Answer, key="word", timeout=600)
     trace(at="answered", word=answer.word)
     return answer.word

@@ -1,0 +1,29 @@
+"""The commands of an operator: resume and abandon a parked run.
+
+A parked run waits for neither time nor answer: something kept several processes from going on, or a newer version
+wrote it. `runs --phase parked` lists them with their reasons.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from bq_copilot.cli.options import Environment, Json, RunId
+from bq_copilot.cli.steering import done
+from bq_copilot.client import Copilot
+
+Reason = Annotated[str, typer.Option(help="Why, for the receipt.")]
+
+
+def resume(run: RunId, reason: Reason = "", json: Json = False, environment: Environment = "default") -> None:
+    """Let a parked run go on where it stopped."""
+    handle = Copilot(environment=environment, via="cli").run(run).resume(reason)
+    done(handle, f"{run} goes on.", as_json=json)
+
+
+def abandon(run: RunId, reason: Reason = "", json: Json = False, environment: Environment = "default") -> None:
+    """Give a parked run up: jobs that are alive are stopped, then it is cancelled."""
+    handle = Copilot(environment=environment, via="cli").run(run).abandon(reason)
+    done(handle, f"{run} is given up.", as_json=json)

@@ -1,0 +1,58 @@
+"""The few pages of the Prefect UI that an approver sees, by what stands on them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from playwright.sync_api import Locator, Page, expect
+
+from bq_copilot.client import RunHandle
+
+PATIENCE = 30_000
+"""Milliseconds that a page may take on a busy machine."""
+
+
+@dataclass(frozen=True)
+class Pages:
+    """One window."""
+
+    page: Page
+    url: str
+
+    def open_run(self, run: RunHandle, tab: str = "Logs") -> None:
+        """Open the page of the run's flow run."""
+        started = run.state.started
+        assert started is not None
+        self.page.goto(f"{self.url}/v2/runs/flow-run/{started.flow_run_id}?tab={tab}", timeout=PATIENCE)
+        expect(self.page.get_by_text(run.state.question).first).to_be_visible(timeout=PATIENCE)
+
+    def open_form(self, run: RunHandle) -> Locator:
+        """Choose Resume from the menu behind the three dots; the form with its card."""
+        self.open_run(run)
+        self.page.locator("button[aria-haspopup=menu]").last.click(timeout=PATIENCE)
+        self.page.get_by_role("menuitem", name="Resume").click(timeout=PATIENCE)
+        dialog = self.page.get_by_role("dialog", name="Resume Flow Run")
+        expect(dialog).to_be_visible(timeout=PATIENCE)
+        return dialog
+
+    def choose(self, dialog: Locator, decision: str) -> None:
+        """Select the decision; there is none by default."""
+        dialog.get_by_label("Select Decision").click(timeout=PATIENCE)
+        self.page.get_by_role("option", name=decision).click(timeout=PATIENCE)
+
+    def submit(self, dialog: Locator) -> None:
+        """Send the form and see it close."""
+        dialog.get_by_role("button", name="Resume", exact=True).click(timeout=PATIENCE)
+        expect(dialog).to_be_hidden(timeout=PATIENCE)
+
+    def open_answer(self, run: RunHandle) -> None:
+        """Open the run's answer among its artifacts."""
+        self.open_run(run, tab="Artifacts")
+        self.page.get_by_text(f"{run.run_id}-answer").first.click(timeout=PATIENCE)
+        expect(self.page.get_by_role("heading", name=run.state.question).first).to_be_visible(timeout=PATIENCE)
+
+    def shoot(self, path: Path, what: Locator | None = None) -> None:
+        """Keep a picture for the documents."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        (what or self.page).screenshot(path=str(path))

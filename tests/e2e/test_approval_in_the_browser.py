@@ -1,0 +1,78 @@
+"""A person in front of the Prefect UI: reads the card, decides, answers, and sees the result."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from bq_copilot.client import RunHandle
+from bq_copilot.phases import Phase
+from deployments.local.home import PROJECT_ROOT
+from tests.e2e.pages import Pages
+from tests.live import PATIENCE, Live
+
+QUESTION = "How did revenue per month develop in 2025?"
+IMAGES = PROJECT_ROOT / "docs" / "images"
+
+
+@pytest.fixture
+def waiting(stack: Live) -> RunHandle:
+    """A run whose process has ended: the UI empties a form when the run suspends while somebody fills it."""
+    return suspended(stack, QUESTION)
+
+
+def suspended(stack: Live, question: str) -> RunHandle:
+    """Ask, and wait until the run waits without a process."""
+    run = stack.ask_with(question, warm_seconds=0).wait(timeout=PATIENCE)
+    stack.suspended(run)
+    return run
+
+
+def test_a_run_is_approved_in_the_form_and_its_answer_read(waiting: RunHandle, pages: Pages) -> None:
+    """The card shows what will run; approve and submit; the run completes and its answer stands among the artifacts."""
+    run = waiting
+    approval = run.show()["approval"]
+    assert approval is not None
+    dialog = pages.open_form(run)
+    for shown in (QUESTION, "bq-copilot-sandbox.shop.orders", "FROM `bq-copilot-sandbox.shop.orders`", "Expires"):
+        expect(dialog.get_by_text(shown).first).to_be_visible()
+    expect(dialog.get_by_text(approval["digest"].removeprefix("sha256:")[:16]).first).to_be_visible()
+    pages.choose(dialog, "approve")
+    pages.shoot(IMAGES / "approval-form.png", dialog)
+    pages.submit(dialog)
+    run.wait((), timeout=PATIENCE)
+    assert run.phase is Phase.COMPLETED, run.show()["error"]
+    assert [u.event.decision.via for u in run.updates() if u.kind == "approval_decided"] == ["prefect-form"]
+    pages.open_answer(run)
+    pages.shoot(IMAGES / "run.png")
+
+
+def test_a_run_is_rejected_in_the_form_with_a_reason(stack: Live, waiting: RunHandle, pages: Pages) -> None:
+    """Reject, say why, submit: rejected with these words, and no job was sent."""
+    run = waiting
+    dialog = pages.open_form(run)
+    pages.choose(dialog, "reject")
+    dialog.get_by_label("Reason").fill("the wrong year")
+    pages.submit(dialog)
+    run.wait((), timeout=PATIENCE)
+    error = run.show()["error"]
+    assert run.phase is Phase.REJECTED
+    assert error is not None
+    assert "the wrong year" in error["message"]
+    assert stack.jobs_of_plan(run) == []
+
+
+def test_a_clarifying_question_is_answered_in_the_form(stack: Live, pages: Pages) -> None:
+    """The question and its options stand in the form; what is typed there is what the run goes on with."""
+    run = suspended(stack, "What are our best products?")
+    asked = run.show()["question_open"]
+    assert asked is not None
+    dialog = pages.open_form(run)
+    for option in asked["options"]:
+        expect(dialog.get_by_text(option).first).to_be_visible()
+    dialog.get_by_label("Answer").fill(asked["options"][0])
+    pages.submit(dialog)
+    run.wait({Phase.AWAITING_APPROVAL}, timeout=PATIENCE)
+    (answered,) = [u.event for u in run.updates() if u.kind == "question_answered"]
+    assert (answered.answer, answered.via) == (asked["options"][0], "prefect-form")
+    run.cancel("the test has seen enough")

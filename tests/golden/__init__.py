@@ -1,0 +1,1 @@
+"""Golden ledgers: what every release wrote must be read by every later one."""
