@@ -39,7 +39,8 @@ def render_outcome(console: Console, view: ShowView) -> None:
         _finished_parts(console, view)
     if view["error"]:
         style = PHASE_STYLE.get(view["phase"], "red")
-        console.print(Text(f"{view['phase']}: {safe(view['error']['message'])}", style=style))
+        said, phase = safe(view["error"]["message"]), view["phase"]
+        console.print(Text(said if said.startswith(phase) else f"{phase}: {said}", style=style))
         if view["error"]["next"]:
             console.print(Text(f"→ {safe(view['error']['next'])}"))
     for follow_up in view["follow_ups"]:
