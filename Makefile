@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 QUESTION ?= How did revenue per month develop in 2025?
 HOME_OF_DEMO ?= $(CURDIR)/.cache/demo
 
-.PHONY: help setup demo down test unit check lint types layers bench fuzz e2e clean
+.PHONY: help setup demo down test unit check lint types layers bench chaos races fuzz e2e clean
 
 help: ## list the commands
 	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## /  make \1\t/' | expand -t 16
@@ -59,6 +59,12 @@ layers: $(READY)
 
 bench: $(READY) ## print the benchmarks' figures
 	$(BIN)/python -m benchmarks
+
+chaos: $(READY) ## kill everything at random under 200 runs, and say what became of them
+	$(BIN)/python -m tests.chaos --trials 200
+
+races: $(READY) ## 1,000 contested decisions of each kind, on SQLite and PostgreSQL
+	$(BIN)/python -m tests.races --runs 1000
 
 fuzz: $(READY) ## compare the gate's two engines for ten minutes
 	$(BIN)/python -m tests.gate.fuzz --seconds 600

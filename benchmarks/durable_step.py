@@ -49,9 +49,7 @@ async def compare(url: str) -> list[tuple[float, float, int]]:
         await bare(number)
         middle = time.perf_counter()
         await durable(Place(run_id="r-bench", seq=number, kind="turn"))
-        recorded = journal.append(
-            ev.Waited(what="turn", reason="x" * 120, attempt=1, until="2026-07-01T00:00:00Z")
-        )
+        recorded = journal.append(ev.Waited(what="turn", reason="x" * 120, attempt=1, until="2026-07-01T00:00:00Z"))
         end = time.perf_counter()
         found.append((middle - start, end - middle, len(recorded.event.model_dump_json())))
     ledger.close()
@@ -65,8 +63,10 @@ def main() -> None:
     plain, ours = (statistics.median(p[i] for p in pairs) * 1e3 for i in (0, 1))
     print(f"bare Prefect task, median of {len(pairs)}: {plain:.2f} ms")
     print(f"durable step, median of {len(pairs)}:      {ours:.2f} ms -> {ours / plain:.2f} x")
-    print(f"bytes a step leaves in the ledger:    {statistics.mean(p[2] for p in pairs):.0f} (the first "
-          f"{pairs[0][2]}, the last {pairs[-1][2]})")
+    print(
+        f"bytes a step leaves in the ledger:    {statistics.mean(p[2] for p in pairs):.0f} (the first "
+        f"{pairs[0][2]}, the last {pairs[-1][2]})"
+    )
 
 
 if __name__ == "__main__":

@@ -23,6 +23,9 @@ from bq_copilot.identity import label
 from bq_copilot.ports import DryRun, JobSpec, JobView, Page
 from bq_copilot.values import ResultColumn
 
+ONCE: Any = None
+"""No retry of the client's own; its annotations leave out that None means this."""
+
 FINGERPRINT = "bqc_fingerprint"
 """The job label that carries what was submitted, for comparison at adoption."""
 
@@ -53,14 +56,14 @@ class BigQueryWarehouse:
         dataset.location = self.location
         dataset.default_table_expiration_ms = int(self._scratch_days * 86_400_000)
         try:
-            self._client.create_dataset(dataset, exists_ok=True, retry=None, timeout=self._timeout)
+            self._client.create_dataset(dataset, exists_ok=True, retry=ONCE, timeout=self._timeout)
         except Exception as error:
             raise translate(error, f"creating dataset {self.scratch}") from error
 
     def list_tables(self, dataset: str) -> list[str]:
         """Return the ids of everything in `project.dataset`."""
         try:
-            found = self._client.list_tables(dataset, retry=None, timeout=self._timeout)
+            found = self._client.list_tables(dataset, retry=ONCE, timeout=self._timeout)
             return sorted(f"{t.project}.{t.dataset_id}.{t.table_id}" for t in found)
         except Exception as error:
             raise translate(error, f"listing {dataset}") from error
@@ -68,7 +71,7 @@ class BigQueryWarehouse:
     def describe_table(self, table: str) -> Table:
         """Return schema, sizes, partitioning and tags of one table."""
         try:
-            found = self._client.get_table(table, retry=None, timeout=self._timeout)
+            found = self._client.get_table(table, retry=ONCE, timeout=self._timeout)
         except Exception as error:
             raise translate(error, f"describing {table}") from error
         return Table.from_resource(found.to_api_repr())
@@ -77,7 +80,7 @@ class BigQueryWarehouse:
         """Price a statement without running it."""
         config = self._config(parameters, dry_run=True)
         try:
-            job = self._client.query(sql, config, retry=None, job_retry=None, timeout=self._timeout)
+            job = self._client.query(sql, config, retry=ONCE, job_retry=ONCE, timeout=self._timeout)
         except Exception as error:
             raise translate(error, "the dry run") from error
         return _dry_run(job._properties)
@@ -92,7 +95,7 @@ class BigQueryWarehouse:
         config.labels = {**dict(spec.labels), FINGERPRINT: label(spec.fingerprint)}
         try:
             job = self._client.query(
-                spec.sql, config, job_id=spec.job_id, retry=None, job_retry=None, timeout=self._timeout
+                spec.sql, config, job_id=spec.job_id, retry=ONCE, job_retry=ONCE, timeout=self._timeout
             )
         except Exception as error:
             raise translate(error, f"submitting {spec.job_id}", submitting=True) from error
@@ -101,7 +104,7 @@ class BigQueryWarehouse:
     def job(self, job_id: str) -> JobView | None:
         """Return the job of this id, None when the warehouse does not know it."""
         try:
-            job = self._client.get_job(job_id, location=self.location, retry=None, timeout=self._timeout)
+            job = self._client.get_job(job_id, location=self.location, retry=ONCE, timeout=self._timeout)
         except google.NotFound:
             return None
         except Exception as error:
@@ -111,7 +114,7 @@ class BigQueryWarehouse:
     def cancel(self, job_id: str) -> None:
         """Ask the warehouse to stop the job."""
         try:
-            self._client.cancel_job(job_id, location=self.location, retry=None, timeout=self._timeout)
+            self._client.cancel_job(job_id, location=self.location, retry=ONCE, timeout=self._timeout)
         except google.NotFound:
             return
         except Exception as error:
@@ -120,8 +123,9 @@ class BigQueryWarehouse:
     def page(self, job_id: str, rows: int) -> Page:
         """Return at most `rows` rows of a finished job's result table."""
         try:
-            job = self._client.get_job(job_id, location=self.location, retry=None, timeout=self._timeout)
-            found = self._client.list_rows(job.destination, max_results=rows, retry=None, timeout=self._timeout)
+            job = self._client.get_job(job_id, location=self.location, retry=ONCE, timeout=self._timeout)
+            table: Any = getattr(job, "destination", None)
+            found = self._client.list_rows(table, max_results=rows, retry=ONCE, timeout=self._timeout)
             values = tuple(tuple(_json(v) for v in row.values()) for row in found)
         except Exception as error:
             raise translate(error, f"reading the result of {job_id}") from error
@@ -132,8 +136,13 @@ class BigQueryWarehouse:
         config = bigquery.QueryJobConfig(use_legacy_sql=False, dry_run=dry_run)
         if dry_run:
             config.use_query_cache = False
-        config.query_parameters = [bigquery.ScalarQueryParameter(p.name or None, p.type, p.value) for p in parameters]
+        config.query_parameters = [_parameter(p) for p in parameters]
         return config
+
+
+def _parameter(parameter: Parameter) -> bigquery.ScalarQueryParameter:
+    value: Any = parameter.value
+    return bigquery.ScalarQueryParameter(parameter.name or None, parameter.type, value)
 
 
 def _dry_run(properties: Mapping[str, Any]) -> DryRun:

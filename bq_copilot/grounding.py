@@ -15,7 +15,7 @@ from typing import Any
 from bq_copilot.toolbox import Citation
 from bq_copilot.values import Cell
 
-FIGURE = re.compile(r"(?<![\w.,-])[-+−]?[$€£]?\d+(?:,\d{3})*(?:\.\d+)?\s?(?:%|[kKmMbB]\b)?")
+FIGURE = re.compile(r"(?<![\w.,-])[-+\u2212]?[$€£]?\d+(?:,\d{3})*(?:\.\d+)?\s?(?:%|[kKmMbB]\b)?")
 DATE = re.compile(r"\b\d{4}-\d{2}(?:-\d{2})?\b|\b(?:19|20)\d{2}\b(?!\s?%|[,.]\d)")
 SCALE = {"k": 1_000, "m": 1_000_000, "b": 1_000_000_000}
 
@@ -41,7 +41,7 @@ def figures(text: str) -> list[str]:
 
 
 def _plain(figure: str) -> str:
-    return figure.replace(",", "").replace(" ", "").replace("−", "-").lstrip("+")
+    return figure.replace(",", "").replace(" ", "").replace("\u2212", "-").lstrip("+")
 
 
 def _dated(date: str, supported: set[str], results: Results) -> bool:

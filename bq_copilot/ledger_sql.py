@@ -121,7 +121,10 @@ class SqlLedger:
         except _Taken:
             raise _moved(run_id, seq) from None
         except LedgerUnavailable:
-            return self._find_own(run_id, seq, body, accept, fence)
+            found = self._find_own(run_id, seq, body, accept, fence)
+            if found is None:
+                raise
+            return found
 
     def _place(self, c: sa.Connection, run_id: str, seq: int, kind: str, body: str, fence: int | None) -> Row:
         cursor = _cursor(c)
@@ -135,23 +138,19 @@ class SqlLedger:
 
     def _find_own(
         self, run_id: str, seq: int, body: str, accept: Accept, fence: int | None
-    ) -> tuple[Recorded, RunState]:
+    ) -> tuple[Recorded, RunState] | None:
         """A commit's answer may be lost though the commit was not: our own row at our place is a success.
 
         Another process writes the same body too when it takes the run over: then the lease is no longer ours.
         """
-        if fence is not None:
-            lease = self.lease_of(run_id)
-            if lease is None or lease.token != fence:
-                raise Superseded(f"Another process runs {run_id} now (our lease was {fence}).")
+        lease = self.lease_of(run_id) if fence is not None else None
+        if fence is not None and (lease is None or lease.token != fence):
+            raise Superseded(f"Another process runs {run_id} now (our lease was {fence}).")
         for row in self._rows(run_id, after=seq - 1)[:1]:
             if row.body == body:
                 recorded = to_recorded(row)
                 return recorded, accept(recorded)
-        raise LedgerUnavailable(
-            "try again: ledger unavailable",
-            next="The event is not known to be recorded; trying again is safe. Look at `bq-copilot doctor`.",
-        )
+        return None
 
     def read(self, run_id: str, after: int = 0) -> list[Recorded]:
         """Return the events of a run with a seq greater than `after`, in order."""

@@ -18,6 +18,7 @@ import httpx
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from bq_copilot.errors import Refused, Transient, Unreachable
+from bq_copilot.queues import Queue
 
 TIMEOUT = 15.0
 """Seconds for one call; a laptop's server under load answers within two."""
@@ -84,9 +85,14 @@ class PrefectApi:
             return False
 
     def create_run(
-        self, deployment: str, parameters: Mapping[str, Any], name: str, idempotency_key: str, queue: str = ""
+        self,
+        deployment: str,
+        parameters: Mapping[str, Any],
+        name: str,
+        idempotency_key: str,
+        queue: Queue | None = None,
     ) -> FlowRun:
-        """Create a flow run of `flow/deployment` in a work queue (the deployment's own by default).
+        """Create a flow run of `flow/deployment` in a work queue, which is made if need be, or the deployment's own.
 
         Returns the one that this key created before, if there is one.
         """
@@ -97,14 +103,28 @@ class PrefectApi:
                 code="deployment_missing",
                 next="Provision it: `bq-copilot up`, or `prefect deploy --all` in the project.",
             )
+        pool = found.get("work_pool_name")
+        if queue and pool:
+            self._ensure_queue(pool, queue)
         body = {
             "parameters": dict(parameters),
             "name": name,
             "idempotency_key": idempotency_key,
             "state": {"type": "SCHEDULED"},
-            **({"work_queue_name": queue} if queue else {}),
+            **({"work_queue_name": queue.name} if queue and pool else {}),
         }
         return _flow_run(self._must("POST", f"/deployments/{found['id']}/create_flow_run", body))
+
+    def _ensure_queue(self, pool: str, queue: Queue) -> None:
+        path = f"/work_pools/{quote(pool, safe='')}/queues"
+        if self._call("GET", f"{path}/{quote(queue.name, safe='')}") is not None:
+            return
+        wanted = {"name": queue.name, "description": queue.description, "priority": queue.priority}
+        try:
+            self._must("POST", path, {**wanted, "concurrency_limit": queue.limit})
+        except Refused:
+            if self._call("GET", f"{path}/{quote(queue.name, safe='')}") is None:
+                raise  # it was not that somebody else made it at the same moment
 
     def flow_run(self, flow_run_id: str) -> FlowRun | None:
         """Return a flow run, None when the server does not know it."""

@@ -42,10 +42,7 @@ class Shelf:
 
     def get(self, stored: Stored) -> str:
         """Return the text. Raises Damaged when it is missing or is not what was put away."""
-        if stored.text is not None:
-            data = stored.text.encode("utf-8")
-        else:
-            data = self._read(stored)
+        data = self._read(stored) if stored.text is None else stored.text.encode("utf-8")
         if digest_bytes(data) != stored.sha256 or len(data) != stored.size:
             raise Damaged(f"stored text {stored.sha256} is not what was recorded ({len(data)} bytes)")
         return data.decode("utf-8")

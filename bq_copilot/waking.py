@@ -16,6 +16,7 @@ from bq_copilot.events import RunReceived
 from bq_copilot.installation import Installation
 from bq_copilot.phases import Phase
 from bq_copilot.prefect_api import FlowRun, PrefectApi
+from bq_copilot.queues import queue_of
 from bq_copilot.state import RunState
 from bq_copilot.woken import Woken
 
@@ -38,7 +39,7 @@ def start(installation: Installation, run_id: str, received: RunReceived) -> Flo
     if installation.environment != "default":
         parameters["environment"] = installation.environment
     name = received.question[:NAME_LENGTH]
-    return installation.api.create_run(DEPLOYMENT, parameters, name, run_id)
+    return installation.api.create_run(DEPLOYMENT, parameters, name, run_id, queue_of(received.requester))
 
 
 def form_for(phase: Phase, state: RunState) -> Mapping[str, str]:

@@ -75,7 +75,12 @@ async def _pool(client: PrefectClient, spec: PoolSpec) -> list[str]:
     try:
         pool = await client.read_work_pool(spec.name)
     except ObjectNotFound:
-        created = WorkPoolCreate(name=spec.name, type="process", base_job_template=spec.job_template)
+        created = WorkPoolCreate(
+            name=spec.name,
+            type="process",
+            base_job_template=spec.job_template,
+            concurrency_limit=spec.concurrency_limit,  # only at first: from then on it belongs to the operator
+        )
         await client.create_work_pool(created)
         return [f"created work pool {spec.name}"]
     if pool.base_job_template == spec.job_template:

@@ -85,9 +85,12 @@ class PoolSpec:
 
     name: str = WORK_POOL
     queues: tuple[QueueSpec, ...] = (
-        QueueSpec("interactive", 1, "A person is waiting for the answer."),
-        QueueSpec("follow-ups", 2, "Nobody is waiting; started after everything interactive.", 2),
+        QueueSpec("interactive", 500_000, "A person is waiting for the answer."),
+        QueueSpec("follow-ups", 1_000_000, "Nobody is waiting; started after everything interactive.", 2),
     )
+    """Each requester's own queue is made with the first question and goes before these; see `bq_copilot.queues`."""
+    concurrency_limit: int | None = None
+    """Runs that have a process at once; counted by their states, so that a dead one's place is free again at once."""
     job_template: dict[str, Any] = field(default_factory=dict)
 
 
@@ -128,7 +131,7 @@ def pool_spec(folder: Path) -> PoolSpec:
     variables["command"]["default"] = run_command()
     variables["working_dir"]["default"] = str(folder)
     variables["stream_output"]["default"] = False  # a pipe to the worker would kill the run when the worker dies
-    return PoolSpec(job_template=template)
+    return PoolSpec(job_template=template, concurrency_limit=max(6, 4 * (os.cpu_count() or 1)))
 
 
 def working_folder(environ: Mapping[str, str] | None = None) -> Path:

@@ -15,7 +15,9 @@ from bq_copilot.catalog import Catalog, Table
 from bq_copilot.errors import Refused
 from bq_copilot.estimates import judge
 from bq_copilot.events import ApprovalVoided
-from bq_copilot.gate import Gate, Verdict
+from bq_copilot.gate import Verdict
+from bq_copilot.gate.engines import GuardedGate
+from bq_copilot.gate.gate import gate_fingerprint
 from bq_copilot.requests import Site
 from bq_copilot.state import Plan
 from tasks.dry_runs import dry_run_again, from_json
@@ -31,9 +33,19 @@ async def find_drift(run: Run, plan: Plan, site: Site) -> ApprovalVoided | None:
     assert plan.request is not None
     catalog = await _fresh_catalog(run, plan)
     gate = run.gate_over(catalog, await run.env.policy_now())
-    verdicts = [await asyncio.to_thread(gate.rule, q.sql) for q in plan.request.queries]
+    verdicts = await _verdicts(run, plan, gate)
     lines = _denied(plan, verdicts) or await _changed(run, plan, site, gate, verdicts)
     return _void(run, plan, gate, lines) if lines else None
+
+
+async def _verdicts(run: Run, plan: Plan, gate: GuardedGate) -> list[Verdict]:
+    """Return what the gate says now; a verdict is a function of text, schemas, policy and gate, so the same stay."""
+    assert plan.request is not None
+    same = gate.catalog.fingerprint == run.catalog.fingerprint and gate.policy.fingerprint == run.policy.fingerprint
+    if same and all(v.gate_fingerprint == gate_fingerprint() for v in plan.verdicts):
+        return list(plan.verdicts)
+    with gate:
+        return [await asyncio.to_thread(gate.rule, q.sql) for q in plan.request.queries]
 
 
 async def _fresh_catalog(run: Run, plan: Plan) -> Catalog:
@@ -92,7 +104,7 @@ def _reasons(verdict: Verdict) -> list[str]:
     return [f"{f.rule}: {f.message}" for f in verdict.findings if f.severity == "deny"][:3]
 
 
-async def _changed(run: Run, plan: Plan, site: Site, gate: Gate, verdicts: list[Verdict]) -> tuple[str, ...]:
+async def _changed(run: Run, plan: Plan, site: Site, gate: GuardedGate, verdicts: list[Verdict]) -> tuple[str, ...]:
     assert plan.request is not None
     try:
         facts = [await _facts_now(run, plan, i, site, gate, v) for i, v in enumerate(verdicts)]
@@ -103,7 +115,7 @@ async def _changed(run: Run, plan: Plan, site: Site, gate: Gate, verdicts: list[
     return (*lines, *permission.withdrawn(plan, approvers))
 
 
-async def _facts_now(run: Run, plan: Plan, index: int, site: Site, gate: Gate, verdict: Verdict) -> QueryFacts:
+async def _facts_now(run: Run, plan: Plan, index: int, site: Site, gate: GuardedGate, verdict: Verdict) -> QueryFacts:
     assert plan.request is not None
     query = plan.queries[index]
     found = from_json(await dry_run_again(run.env, verdict.sql))
@@ -112,7 +124,7 @@ async def _facts_now(run: Run, plan: Plan, index: int, site: Site, gate: Gate, v
     return requests.facts(query, verdict, estimate, gate.catalog, gate.policy, place)
 
 
-def _void(run: Run, plan: Plan, gate: Gate, lines: tuple[str, ...]) -> ApprovalVoided:
+def _void(run: Run, plan: Plan, gate: GuardedGate, lines: tuple[str, ...]) -> ApprovalVoided:
     """Return the event, with today's policy and schemas where they are other ones."""
     assert plan.request is not None
     catalog, policy, shelf = gate.catalog, gate.policy, run.env.shelf

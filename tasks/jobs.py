@@ -14,7 +14,7 @@ from blocks.environment import Environment
 from bq_copilot import identity
 from bq_copilot.approval import QueryFacts
 from bq_copilot.errors import Conflict, Damaged, Transient, Unfinished
-from bq_copilot.events import JobAdopted, JobCancelRequested, JobFinished, JobIntended, JobSubmitted
+from bq_copilot.events import JobAdopted, JobCancelRequested, JobFinished, JobIntended, JobSubmitted, Waited
 from bq_copilot.gate import Parameter
 from bq_copilot.ports import JobSpec, JobView
 from bq_copilot.state import Job
@@ -29,6 +29,10 @@ POLL_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.5, 2.0)
 
 LOST_LOOKS = 4
 """Looks that may answer `no such job` before a submitted job counts as lost."""
+
+
+LOST, LOST_TIMES = "lost job", 3
+"""What a run waits for while a lost job is sent again, and how often it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +166,7 @@ async def poll(run: Run, job: Job) -> None:
     intent = job.intent
     known = {"query": intent.query, "job_id": intent.job_id, "attempt": intent.attempt}
     if "lost" in found:
-        lost = Failure(code="job_lost", message="the warehouse does not know the job any more")
-        run.append(JobFinished(**known, ok=False, failure=lost, retryable=not job.cancel_requested))
+        await _send_again(run, job)
         return
     failure = _mismatch(run, intent.query, found) or found["failure"]
     run.append(
@@ -178,6 +181,27 @@ async def poll(run: Run, job: Job) -> None:
             retryable=found["retryable"],
         )
     )
+
+
+async def _send_again(run: Run, job: Job) -> None:
+    """Send a job that the warehouse does not know under the id that it had: should it be there after all, it is found.
+
+    Another id is for a confirmed failure only. After some times, or when it was to be stopped, it is over.
+    """
+    intent, before = job.intent, run.state.waiting
+    times = before.attempt + 1 if before and before.what == LOST else 1
+    if job.cancel_requested or times > LOST_TIMES:
+        lost = Failure(code="job_lost", message="the warehouse does not know the job any more")
+        known = {"query": intent.query, "job_id": intent.job_id, "attempt": intent.attempt}
+        run.append(JobFinished(**known, ok=False, failure=lost, retryable=False))
+        return
+    spec = spec_of(run, intent.query, intent.attempt)
+    why = f"the warehouse does not know {intent.job_id} any more; it is sent again under the same id"
+    run.append(Waited(what=LOST, reason=why, attempt=times, until=run.journal.ledger.now()))
+    place = Place(
+        run_id=run.id, seq=intent.attempt, kind=f"submit-again-{times}", inputs=spec.job_id + spec.fingerprint
+    )
+    await submit_job(place, run.env, spec, look_first=True)
 
 
 def _mismatch(run: Run, query_id: str, found: dict[str, Any]) -> dict[str, Any] | None:

@@ -66,7 +66,6 @@ async def pin(run: Run) -> None:
     run.warm_gate()
 
 
-
 def _limits(policy: Policy) -> Limits:
     budgets = policy.budgets
     return Limits(turns=budgets.turns, tokens=budgets.tokens, repairs=budgets.repairs, strikes=policy.strikes)

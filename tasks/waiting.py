@@ -18,7 +18,7 @@ from prefect.client.orchestration import get_client
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.flow_runs import apause_flow_run, asuspend_flow_run
 from prefect.input import RunInput
-from prefect.input.actions import delete_flow_run_input, read_flow_run_input
+from prefect.input.actions import adelete_flow_run_input, aread_flow_run_input
 from prefect.input.run_input import keyset_from_base_key
 from prefect.runtime import flow_run
 from prefect.states import Running
@@ -93,7 +93,7 @@ async def forget(key: str) -> None:
             found, seen = await _recorded(base)
             seen_any = seen_any or seen
             if found is not None:
-                await delete_flow_run_input(keyset_from_base_key(base)["response"])
+                await adelete_flow_run_input(keyset_from_base_key(base)["response"])
         if not seen_any:
             return
 
@@ -101,7 +101,9 @@ async def forget(key: str) -> None:
 async def _recorded(base: str) -> tuple[dict[str, object] | None, bool]:
     """Return (answer or None, whether the prompt was ever opened)."""
     keys = keyset_from_base_key(base)
-    response, schema = await asyncio.gather(read_flow_run_input(keys["response"]), read_flow_run_input(keys["schema"]))
+    response, schema = await asyncio.gather(
+        aread_flow_run_input(keys["response"]), aread_flow_run_input(keys["schema"])
+    )
     return response, schema is not None or response is not None
 
 

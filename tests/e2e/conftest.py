@@ -38,7 +38,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def pages(browser: Browser, stack: Live) -> Iterator[Pages]:
     """The Prefect UI in a fresh window; in the end, nothing but the stack's own server was asked for anything."""
-    page = browser.new_page(viewport={"width": 1280, "height": 1900})
+    page = browser.new_page(viewport={"width": 1280, "height": 2400})
     asked: list[SplitResult] = []
     page.on("request", lambda request: asked.append(urlsplit(request.url)))
     yield Pages(page, stack.record.prefect_ui_url)

@@ -44,6 +44,7 @@ def test_a_run_is_approved_in_the_form_and_its_answer_read(waiting: RunHandle, p
     assert run.phase is Phase.COMPLETED, run.show()["error"]
     assert [u.event.decision.via for u in run.updates() if u.kind == "approval_decided"] == ["prefect-form"]
     pages.open_answer(run)
+    pages.page.set_viewport_size({"width": 1280, "height": 900})
     pages.shoot(IMAGES / "run.png")
 
 

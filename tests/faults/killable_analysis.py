@@ -12,7 +12,9 @@ from pathlib import Path
 
 from bq_copilot.events import Event, Recorded
 from bq_copilot.journal import Journal
-from flows.analysis import analyze as analyze
+from flows.analysis import analyze
+
+__all__ = ["analyze"]
 
 _append = Journal.append
 

@@ -154,9 +154,7 @@ def _unexpired(event: ev.Event) -> ev.Event:
     """Walks run on a clock of 2026-07; this ledger has the real one."""
     if isinstance(event, ev.ApprovalRequested):
         request = event.request.model_copy(update={"expires_at": "2099-01-01T00:00:00Z"})
-        return ev.ApprovalRequested.model_validate(
-            {"request": request.model_dump(mode="json"), "digest": event.digest}
-        )
+        return ev.ApprovalRequested.model_validate({"request": request.model_dump(mode="json"), "digest": event.digest})
     if isinstance(event, ev.QuestionAsked):
         return ev.QuestionAsked.model_validate({**event.model_dump(), "expires_at": "2099-01-01T00:00:00Z"})
     return event

@@ -29,7 +29,12 @@ def test_every_entrypoint_loads_from_another_directory(tmp_path: Path) -> None:
     """Each is an async flow without flow-level retries, in a process that was started elsewhere."""
     environ = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "PREFECT_HOME": str(tmp_path), "DO_NOT_TRACK": "1"}
     said = subprocess.run(
-        [sys.executable, "-c", LOAD, *entrypoints()], cwd=tmp_path, env=environ, capture_output=True, text=True, check=False
+        [sys.executable, "-c", LOAD, *entrypoints()],
+        cwd=tmp_path,
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert said.returncode == 0, said.stderr[-2_000:]
     loaded = json.loads(said.stdout.splitlines()[-1])

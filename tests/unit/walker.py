@@ -13,9 +13,9 @@ from bq_copilot.errors import Refused
 from bq_copilot.gate.verdict import Facts, Finding, Ruling, Verdict
 from bq_copilot.journal import Journal, begin
 from bq_copilot.phases import tools_in
+from bq_copilot.shelf import Shelf
 from bq_copilot.state import RunState
 from bq_copilot.testing import MemoryBlobs, MemoryLedger
-from bq_copilot.shelf import Shelf
 from bq_copilot.values import Estimate, Failure, Limits, Query, ResultColumn, TableVersion, ToolCall
 
 SHELF = Shelf(MemoryBlobs())

@@ -1,0 +1,24 @@
+"""A short chaos: six runs, some kills, a person who decides at random. The long one is `make chaos`."""
+
+from __future__ import annotations
+
+import random
+
+from tests.chaos.__main__ import Round
+from tests.chaos.arena import deploy_killable
+from tests.chaos.judge import Verdict
+from tests.chaos.person import Person
+from tests.live import Live
+
+
+def test_nothing_is_lost_or_done_twice_whatever_is_killed(stack: Live) -> None:
+    """Six runs end, each effect was done once, no job was billed twice, every receipt verifies."""
+    deploy_killable(stack)
+    verdict, person = Verdict(), Person(11)
+    try:
+        for seed in (11, 12):
+            Round(stack, person, random.Random(seed), verdict).play(3, 2, restart=False)
+    finally:
+        person.leave()
+    assert verdict.good, "\n".join(verdict.lines())
+    assert verdict.trials == 6

@@ -1,0 +1,68 @@
+"""F30: many runs at once. Each requester has a share, people who wait go first, the dead hold no place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bq_copilot.client import RunHandle
+from bq_copilot.phases import Phase
+from bq_copilot.queues import PER_REQUESTER, queue_of
+from tests.faults.conftest import QUESTION
+from tests.live import PATIENCE, RECOVERY, Live
+from tests.waiting import until
+
+
+def queues(stack: Live) -> dict[str, dict[str, Any]]:
+    """The work pool's queues by name."""
+    return {q["name"]: q for q in stack.prefect("POST", "/work_pools/bq-copilot/queues/filter", {})}
+
+
+def states(stack: Live, runs: list[RunHandle]) -> list[str]:
+    """The states of their flow runs, in Prefect's words."""
+    return [stack.flow_run(run)["state"]["type"] for run in runs]
+
+
+def test_F30_each_requester_has_a_queue_that_goes_before_follow_ups(stack: Live) -> None:
+    """It is made with the first question, limited, and stands before all that nobody waits for."""
+    run = stack.copilot.ask(QUESTION, requester="fair-ana", timeout=PATIENCE)
+    mine = queue_of("fair-ana").name
+    assert stack.flow_run(run)["work_queue_name"] == mine
+    found = queues(stack)
+    assert found[mine]["concurrency_limit"] == PER_REQUESTER
+    assert found[mine]["priority"] < found["interactive"]["priority"] < found["follow-ups"]["priority"]
+    run.cancel("seen")
+
+
+def test_F30_one_requester_cannot_take_the_place_of_another(stack: Live) -> None:
+    """With one place each, the second run of one waits while somebody else's goes through at once."""
+    first = stack.copilot.ask(QUESTION, requester="fair-ben", timeout=PATIENCE)
+    queue = queues(stack)[queue_of("fair-ben").name]
+    stack.prefect("PATCH", f"/work_pools/bq-copilot/queues/{queue['name']}", {"concurrency_limit": 1})
+    stack.arm_warehouse("slow_job", seconds=8, match={"job_id_prefix": f"bqc-{first.run_id}"})
+    first.approve()
+    first.wait(lambda s: "job_submitted" in stack.kinds(first), timeout=PATIENCE)
+    second = stack.copilot.ask(QUESTION, requester="fair-ben", wait=False)
+    other = stack.copilot.ask(QUESTION, requester="fair-cora", timeout=PATIENCE)
+    assert other.phase is Phase.AWAITING_APPROVAL
+    assert (first.phase, second.phase) == (Phase.EXECUTING, Phase.RECEIVED)
+    second.wait({Phase.AWAITING_APPROVAL}, timeout=RECOVERY)
+    assert first.phase is Phase.COMPLETED
+    for run in (second, other):
+        run.cancel("seen")
+
+
+def test_F30_a_dead_process_gives_its_place_back(stack: Live) -> None:
+    """The only place of a requester is held by a run whose process dies: both of their runs end."""
+    first = stack.copilot.ask(QUESTION, requester="fair-dora", timeout=PATIENCE)
+    name = queue_of("fair-dora").name
+    stack.prefect("PATCH", f"/work_pools/bq-copilot/queues/{name}", {"concurrency_limit": 1})
+    stack.arm_warehouse("slow_job", seconds=4, match={"job_id_prefix": f"bqc-{first.run_id}"})
+    first.approve()
+    first.wait(lambda s: "job_submitted" in stack.kinds(first), timeout=PATIENCE)
+    second = stack.copilot.ask(QUESTION, requester="fair-dora", wait=False)
+    stack.kill(stack.process_of(first))
+    first.wait((), timeout=RECOVERY)
+    second.wait({Phase.AWAITING_APPROVAL}, timeout=RECOVERY)
+    assert first.phase is Phase.COMPLETED
+    second.cancel("seen")
+    until(lambda: states(stack, [second]) == ["CANCELLED"], RECOVERY)

@@ -1,0 +1,63 @@
+"""The clock of a step: what hangs is given up, with a message that says what, and after how long."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from bq_copilot import steps
+from bq_copilot.events import CancelRequested
+from bq_copilot.phases import Phase
+from tasks import deadlines
+from tasks.deadlines import StepClock, StepTimedOut, limit_of
+from tests.unit.walker import Walker
+
+
+async def test_a_hung_step_is_given_up_and_named() -> None:
+    """The message says which step, after how long, and by which clock."""
+    with pytest.raises(StepTimedOut, match=r"timed out after 0 s in the gate \(run clock\)"):
+        await StepClock().run(steps.RulePlan(plan=None), 0.02, asyncio.sleep(30))  # type: ignore[arg-type]
+
+
+async def test_a_timeout_of_the_step_itself_is_not_the_clocks() -> None:
+    """Only what took longer than its limit has hung."""
+
+    async def fails() -> None:
+        raise TimeoutError("the socket's own")
+
+    with pytest.raises(TimeoutError, match="the socket's own"):
+        await StepClock().run(steps.Pin(), 30, fails())
+
+
+def test_waits_for_people_have_no_limit_and_everything_else_has() -> None:
+    """People expire in the ledger; a job gets what the warehouse allows it."""
+    walker = Walker(1)
+    assert limit_of(steps.AwaitDecision(plan=None), 600) is None  # type: ignore[arg-type]
+    assert limit_of(steps.PollJob(job=None), 600) == 720  # type: ignore[arg-type]
+    assert limit_of(steps.next_step(walker.journal.state), 600)
+
+
+async def test_a_process_whose_step_does_not_give_way_is_unfit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thread that renews the lease sees that the step is long over its time."""
+    monkeypatch.setattr(deadlines, "MARGIN", -1.0)
+    clock = StepClock()
+    assert clock.in_time
+
+    async def look() -> None:
+        assert not clock.in_time
+
+    await clock.run(steps.Pin(), 0.5, look())
+    assert clock.in_time
+
+
+def test_a_run_that_its_clock_stopped_failed_and_was_not_cancelled_by_a_person() -> None:
+    """The failure says what hung and what it cost."""
+    walker = Walker(1)
+    reason = "timed out after 12 min in the job (run clock)"
+    walker.journal.append(CancelRequested(by="the run's clock", via=steps.CLOCK, reason=reason))
+    step = steps.next_step(walker.journal.state)
+    assert isinstance(step, steps.End)
+    assert step.failure is not None
+    assert (step.phase, step.failure.code) == (Phase.FAILED, "timed_out")
+    assert step.failure.message == f"{reason} (0 bytes billed)"
