@@ -9,8 +9,7 @@ import pytest
 
 from bq_copilot.catalog import Catalog, Column, Table
 from bq_copilot.events import ApprovalVoided
-from bq_copilot.gate import Gate
-from bq_copilot.gate.engines import second_engines
+from bq_copilot.gate.engines import open_gate
 from bq_copilot.policy import Policy
 from bq_copilot.ports import Page
 from bq_copilot.requests import Site
@@ -59,7 +58,7 @@ class Checked:
 
     def gate_over(self, catalog: Catalog, rules: Policy) -> Any:
         """Return a gate over other schemas or another policy."""
-        return Gate(catalog, rules, second_engines())
+        return open_gate(catalog, rules)
 
     async def check(self, site: Any = None) -> ApprovalVoided | None:
         """Run the check."""
