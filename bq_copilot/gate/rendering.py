@@ -14,8 +14,11 @@ from sqlglot.errors import SqlglotError
 
 DIALECT = "bigquery"
 ENGINE = f"sqlglot {sqlglot.__version__}"  # pyright: ignore[reportPrivateImportUsage]  # exported, not in __all__
+LINE = 48
+"""Characters of an expression that stay on one line: an approval form is narrow, and nothing may be cut off in it."""
+
 GENERATOR = sqlglot.Dialect.get_or_raise(DIALECT).generator(
-    comments=False, pretty=True, unsupported_level=sqlglot.ErrorLevel.RAISE
+    comments=False, pretty=True, max_text_width=LINE, unsupported_level=sqlglot.ErrorLevel.RAISE
 )
 
 
