@@ -74,7 +74,7 @@ def holds(figure: str, cell: str) -> bool:
     value, unit, percent = wanted
     candidates = [actual, actual * 100] if percent else [actual]
     half = unit / 2
-    return any(abs(abs(value) - abs(x)) <= half for x in candidates)
+    return any(abs(abs(value) - abs(x)) <= half or float(abs(value)) == float(abs(x)) for x in candidates)
 
 
 def _number(figure: str) -> tuple[Decimal, Decimal, bool] | None:

@@ -20,7 +20,7 @@ from tests.unit.walker import Walker, ended, pinned, received
 seeds = st.integers(0, 2**31)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(seeds)
 def test_any_legal_history_folds_to_the_state_that_it_was_recorded_with(seed: int) -> None:
     """Folding what the ledger holds gives the state that the writer had."""
@@ -29,7 +29,7 @@ def test_any_legal_history_folds_to_the_state_that_it_was_recorded_with(seed: in
     assert fold("r-walk", walker.ledger.read("r-walk")) == state
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(seeds)
 def test_every_walk_ends_in_a_terminal_phase_with_no_live_job(seed: int) -> None:
     """Whatever model, gate, people and warehouse do, the run ends, and it ends with nothing running."""
@@ -38,7 +38,7 @@ def test_every_walk_ends_in_a_terminal_phase_with_no_live_job(seed: int) -> None
     assert not state.live_jobs
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(seeds, seeds)
 def test_an_event_of_another_history_is_refused_or_leaves_a_state_that_replays(one: int, other: int) -> None:
     """No event, wherever it comes from, leads to a state that its own history does not give."""
@@ -54,7 +54,7 @@ def test_an_event_of_another_history_is_refused_or_leaves_a_state_that_replays(o
         assert fold("r-walk", walker.ledger.read("r-walk")) == walker.journal.state
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(seeds)
 def test_no_job_is_intended_without_a_consumed_approval_or_a_profile(seed: int) -> None:
     """In every history, each job's query was approved and the approval was consumed before."""
@@ -75,7 +75,7 @@ def test_no_job_is_intended_without_a_consumed_approval_or_a_profile(seed: int) 
                 continue
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(seeds)
 def test_a_denied_plan_is_never_dry_run_asked_or_executed(seed: int) -> None:
     """After a denial the revision goes nowhere: no dry run, no approval request, no job."""
