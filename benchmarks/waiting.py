@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from bq_copilot import Copilot
 from bq_copilot.client import RunHandle
 from bq_copilot.identity import run_id
+from bq_copilot.prefect_api import PrefectApi
 from bq_copilot.receipts import GENESIS, seal
 from deployments.local.home import Home
 from deployments.local.liveness import members
@@ -28,8 +29,6 @@ from deployments.recovery import TICK, Recovery
 COUNT = int(os.environ.get("BQ_COPILOT_BENCH_WAITING", "1000"))
 QUESTION = "What was our total revenue in 2025?"
 SECONDS = 30.0
-PAGE = 4_096
-PARTS = ("server", "worker", "recovery")
 
 
 def main() -> None:
@@ -63,23 +62,22 @@ def _copy(copilot: Copilot, real: RunHandle, count: int) -> None:
         head = dict(c.execute(sa.text("SELECT * FROM heads WHERE run_id = :r"), {"r": real.run_id}).mappings().one())
     found = at.api.flow_run_of(real.run_id)
     assert found is not None
-    with httpx.Client(base_url=at.api_url, timeout=60) as prefect, engine.begin() as c:
-        deployment = prefect.get("/deployments/name/analyze/analyze").json()["id"]
-        for number in range(count):
-            name = run_id("bench", f"{real.run_id} {number}")
-            flow_run = _suspended(prefect, deployment, name)
+    deployment = at.api._must("GET", "/deployments/name/analyze/analyze")["id"]
+    names = [run_id("bench", f"{real.run_id} {number}") for number in range(count)]
+    flow_runs = {name: _suspended(at.api, deployment, name) for name in names}
+    with engine.begin() as c:
+        for name, flow_run in flow_runs.items():
             c.execute(sa.text(_insert(head)), {**head, "run_id": name, "flow_run_id": flow_run})
             _insert_rows(c, name, at.reader.rows(real.run_id))
     engine.dispose()
 
 
-def _suspended(prefect: httpx.Client, deployment: str, name: str) -> str:
+def _suspended(api: PrefectApi, deployment: str, name: str) -> str:
+    later = {"type": "SCHEDULED", "state_details": {"scheduled_time": "2100-01-01T00:00:00Z"}}
+    body = {"name": name, "idempotency_key": name, "parameters": {"question": name}, "state": later}
+    flow_run = api._must("POST", f"/deployments/{deployment}/create_flow_run", body)["id"]
     state = {"type": "PAUSED", "name": "Suspended", "state_details": {"pause_reschedule": True}}
-    body = {"name": name, "idempotency_key": name, "parameters": {"question": name}, "state": {"type": "SCHEDULED"}}
-    later = {"state_details": {"scheduled_time": "2100-01-01T00:00:00Z"}}
-    body["state"] = {"type": "SCHEDULED", **later}
-    flow_run = prefect.post(f"/deployments/{deployment}/create_flow_run", json=body).raise_for_status().json()["id"]
-    prefect.post(f"/flow_runs/{flow_run}/set_state", json={"state": state, "force": True}).raise_for_status()
+    api._must("POST", f"/flow_runs/{flow_run}/set_state", {"state": state, "force": True})
     return flow_run
 
 
@@ -100,14 +98,16 @@ def _report(copilot: Copilot, title: str) -> None:
     home = Home.of(os.environ)
     record = read_record(home)
     assert record is not None
-    pids = {name: record.pids[name] for name in PARTS}
-    before = {name: _cpu(pid) for name, pid in pids.items()}
-    requests = _requests(copilot, SECONDS)
-    cpu = {name: (_cpu(pid) - before[name]) / SECONDS * 100 for name, pid in pids.items()}
-    flows = sum(b"PREFECT__FLOW_RUN_ID=" in _environ(pid) for pid in members(home.stack_id))
-    print(f"{title}: {flows} flow processes, {requests * 60 / SECONDS:.0f} requests a minute by one recovery service")
-    for name, pid in pids.items():
-        print(f"  {name:<9} {_rss(pid) / 2**20:6.0f} MB   {cpu[name]:5.1f} % of a core")
+    server = [record.pids["server"]]
+    rest = [pid for pid in members(home.stack_id) if pid not in server]
+    before = _cpu([*server, *rest])
+    requests = _requests(copilot, SECONDS) * 60 / SECONDS
+    flows = sum(b"PREFECT__FLOW_RUN_ID=" in _file(pid, "environ") for pid in rest)
+    print(f"{title}: {flows} flow processes, {requests:.0f} requests a minute by one recovery service")
+    after = _cpu([*server, *rest])
+    for name, pids in (("server", server), ("all other processes", rest)):
+        share = sum(after[pid] - before[pid] for pid in pids if pid in after and pid in before) / SECONDS * 100
+        print(f"  {name:<20} {_memory(pids) / 1024:6.0f} MB   {share:5.1f} % of a core")
 
 
 def _requests(copilot: Copilot, seconds: float) -> int:
@@ -132,19 +132,23 @@ def _requests(copilot: Copilot, seconds: float) -> int:
     return count
 
 
-def _rss(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE
+def _memory(pids: list[int]) -> float:
+    """Return KiB in use, with pages that processes share counted once."""
+    lines = [line for pid in pids for line in _file(pid, "smaps_rollup").decode().splitlines()]
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
 
 
-def _cpu(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+def _cpu(pids: list[int]) -> dict[int, float]:
+    """Return the seconds that each process has used."""
+    found = {pid: _file(pid, "stat").decode().rpartition(")")[2].split() for pid in pids}
+    tick = os.sysconf("SC_CLK_TCK")
+    return {pid: (int(fields[11]) + int(fields[12])) / tick for pid, fields in found.items() if fields}
 
 
-def _environ(pid: int) -> bytes:
+def _file(pid: int, name: str) -> bytes:
     try:
-        return Path(f"/proc/{pid}/environ").read_bytes()
-    except OSError:
+        return Path(f"/proc/{pid}/{name}").read_bytes()
+    except OSError:  # it has ended meanwhile
         return b""
 
 

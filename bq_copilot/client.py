@@ -115,11 +115,11 @@ class Copilot:
 
     def pending(self, *, limit: int = 100) -> list[PendingView]:
         """Return what waits for a person, newest first, as `bq-copilot pending --json` does."""
-        from bq_copilot import list_views  # noqa: PLC0415 - `show` does not need it
+        from bq_copilot import list_views, waiting_list  # noqa: PLC0415 - `show` does not need it
 
-        heads = self.installation.reader.heads(sorted(WAITING), limit=limit)
-        now = self.installation.reader.now()
-        return list_views.pending((RunHandle(self, h.run_id).state for h in heads), now)
+        reader = self.installation.reader
+        heads = reader.heads(sorted(WAITING), limit=limit)
+        return list_views.pending(waiting_list.waiting_states(heads, reader), reader.now())
 
     def verify(self, run_id: str | None = None) -> list[CheckView]:
         """Check the receipts of one run, or of all, as `bq-copilot verify --json` does."""

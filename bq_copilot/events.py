@@ -14,6 +14,7 @@ from pydantic import Field, TypeAdapter
 
 from bq_copilot.approval import ApprovalRequest, Decision
 from bq_copilot.gate.verdict import Verdict
+from bq_copilot.job_events import JobAdopted, JobCancelRequested, JobFinished, JobIntended, JobSubmitted
 from bq_copilot.values import (
     Cell,
     Chart,
@@ -217,66 +218,6 @@ class ProfilePlanned(Value):
     query: Query
     verdict: Verdict
     maximum_bytes: int
-
-
-class JobIntended(Value):
-    """Intent: this job is about to be submitted under this id."""
-
-    kind: Literal["job_intended"] = "job_intended"
-    query: str
-    job_id: str
-    attempt: int
-    project: str
-    location: str
-    fingerprint: str
-    """Digest of SQL, parameters, destination and principal; also on the job as a label."""
-    destination: str
-    maximum_bytes_billed: int
-
-
-class JobSubmitted(Value):
-    """Outcome: the warehouse has the job."""
-
-    kind: Literal["job_submitted"] = "job_submitted"
-    query: str
-    job_id: str
-    attempt: int
-    state: str
-
-
-class JobAdopted(Value):
-    """The job was already there under its id, with the same fingerprint; the run binds to it."""
-
-    kind: Literal["job_adopted"] = "job_adopted"
-    query: str
-    job_id: str
-    attempt: int
-    state: str
-
-
-class JobCancelRequested(Value):
-    """Intent: the warehouse is being asked to stop the job."""
-
-    kind: Literal["job_cancel_requested"] = "job_cancel_requested"
-    query: str
-    job_id: str
-    attempt: int
-
-
-class JobFinished(Value):
-    """Outcome: `jobs.get` says DONE."""
-
-    kind: Literal["job_finished"] = "job_finished"
-    query: str
-    job_id: str
-    attempt: int
-    ok: bool
-    bytes_processed: int = 0
-    bytes_billed: int = 0
-    cache_hit: bool = False
-    milliseconds: int = 0
-    failure: Failure | None = None
-    retryable: bool = False
 
 
 class ResultRead(Value):

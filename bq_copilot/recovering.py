@@ -61,8 +61,8 @@ seconds, and once more a moment later; waiting for its reports keeps them from h
 STARTING = 120.0
 """Seconds that a process gets to take the run where it can be seen to be starting."""
 
-LONGEST = 10.0
-"""How many times longer than at first a fruitless start is waited for: a machine may be too busy to start anything."""
+LONGEST = 2.0
+"""How many times longer than at first a later start is waited for: a machine may be too busy to start anything."""
 
 LABEL_GRACE = 2.0
 """Seconds that a live run may be called crashed: a worker reports a crash twice, up to some seconds apart."""

@@ -12,10 +12,7 @@ from bq_copilot import toolbox
 from bq_copilot.events import QuestionAsked
 from bq_copilot.phases import TOOLS, Phase
 from bq_copilot.state import Job, Plan, RunState, Turn
-from bq_copilot.values import Failure, Query
-
-CLOCK = "clock"
-"""`via` of a cancel that no person asked for: a step took longer than it may."""
+from bq_copilot.values import CLOCK, Failure, Query
 
 
 @dataclass(frozen=True, slots=True)

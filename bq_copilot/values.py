@@ -26,6 +26,9 @@ class Stored(Value):
     """The text itself when it is at most `INLINE_LIMIT` bytes, else None: read it from the shelf."""
 
 
+CLOCK = "clock"
+"""`via` of a cancel that no person asked for: a step took longer than it may."""
+
 INLINE_LIMIT = 2_048
 
 

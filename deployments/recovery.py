@@ -30,8 +30,8 @@ from deployments.watching import Deaths, Slices, Tries, is_starting
 TICK = 0.2
 """Seconds between two looks at the holders of leases; they cost no request."""
 
-EVERY, HURRIED = 1.0, 0.4
-"""Seconds between two sweeps, and while a holder is dead."""
+EVERY, HURRIED, CALM = 1.0, 0.4, 3.0
+"""Seconds between two sweeps; while a holder is dead; while no run moves and no process holds one."""
 
 FLOW = "analyze"
 
@@ -55,16 +55,21 @@ class Recovery:
         self._lookups, self._sleeping, self._suspended = Slices(150), Slices(50), 0
         self._sweeps, self._last = 0, -EVERY
         self._missing: set[str] = set()
+        self._moving = True
 
     def tick(self) -> list[tuple[str, Remedy]]:
         """Sweep if it is time to, or if a process has died; return what was done."""
         leases = self._at.ledger.leases()
         died = self._deaths.look(leases)
-        pause = HURRIED if any(self._deaths.seconds(lease) is not None for lease in leases) else EVERY
-        if not died and time.monotonic() - self._last < pause:
+        if not died and time.monotonic() - self._last < self._pause(leases):
             return []
         self._last = time.monotonic()
         return self.sweep(leases)
+
+    def _pause(self, leases: Sequence[Lease]) -> float:
+        if any(self._deaths.seconds(lease) is not None for lease in leases):
+            return HURRIED
+        return EVERY if leases or self._moving else CALM
 
     def sweep(self, leases: Sequence[Lease] | None = None) -> list[tuple[str, Remedy]]:
         """Look at every open run that moves and at some of those that sleep, and do what is to be done."""
@@ -73,7 +78,7 @@ class Recovery:
         self._sweeps += 1
         moving = self._at.ledger.heads(phases=[p for p in Phase if p not in TERMINAL | WAITING], limit=LIMIT)
         waiting = self._at.ledger.heads(phases=sorted(WAITING), limit=LIMIT)
-        done = self._expire(waiting, held)
+        done, self._moving = self._expire(waiting, held), bool(moving)
         if not moving and not waiting and not held and self._sweeps % 5:
             return done
         flow_runs = self._flow_runs(moving, waiting)

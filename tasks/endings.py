@@ -11,8 +11,8 @@ from prefect.client.orchestration import get_client
 from bq_copilot.errors import CopilotError, LedgerUnavailable, Transient
 from bq_copilot.events import CancelRequested, RunEnded, StepFailed, Waited
 from bq_copilot.phases import Phase
-from bq_copilot.steps import CLOCK, End, Step
-from bq_copilot.values import Failure
+from bq_copilot.steps import End, Step
+from bq_copilot.values import CLOCK, Failure
 from tasks.deadlines import StepTimedOut
 from tasks.run import Run, failure_of
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import yaml
@@ -22,11 +22,16 @@ import yaml
 from bq_copilot import identity
 from bq_copilot.client import Copilot, RunHandle
 from bq_copilot.installation import find
+from bq_copilot.phases import Phase
+from bq_copilot.state import RunState
+from bq_copilot.values import Value
 from deployments.local import stack
 from deployments.local.home import Home
 from deployments.local.liveness import is_alive
 from deployments.local.records import StackRecord, read_record
 from tests.waiting import until
+
+E = TypeVar("E", bound=Value)
 
 PROJECT = "bq-copilot-sandbox"
 PATIENCE = 60.0
@@ -46,7 +51,9 @@ class Live:
     @property
     def record(self) -> StackRecord:
         """The stack's record as it is now."""
-        return until(lambda: read_record(self.home), 10)
+        found = until(lambda: read_record(self.home), 10)
+        assert found is not None
+        return found
 
     def healthy(self) -> StackRecord:
         """Wait until every process answers again, whatever the last test did."""
@@ -218,6 +225,16 @@ class Live:
         before = self.record.pids[name]
         self.kill(before)
         until(lambda: self.record.pids.get(name, before) != before, 30)
+
+
+def events_of(run: RunHandle, kind: type[E]) -> list[E]:
+    """The run's events of one kind, in order."""
+    return [u.event for u in run.updates() if isinstance(u.event, kind)]
+
+
+def asks_about(revision: int) -> Callable[[RunState], bool]:
+    """A condition to wait for: this revision of the plan waits for an approval."""
+    return lambda s: s.phase is Phase.AWAITING_APPROVAL and s.plan is not None and s.plan.revision == revision
 
 
 def rows_of(run: RunHandle) -> list[list[Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import signal
 import sys
 import threading
 import time
@@ -90,18 +91,17 @@ def _ended(run: RunHandle) -> bool:
         return False
 
 
-def play(trials: int, seed: int, size: int, home: Path | None = None, *, restart: bool = True) -> Verdict:
+def play(verdict: Verdict, trials: int, seed: int, size: int, home: Path | None = None) -> None:
     """Play as many rounds as give `trials` runs; print a line after each."""
-    verdict, dice, began = Verdict(), random.Random(seed), time.monotonic()
+    dice, began = random.Random(seed), time.monotonic()
     with arena(home) as live:
         person = Person(seed)
         while verdict.trials < trials:
             live.healthy()
-            Round(live, person, dice, verdict).play(min(size, trials - verdict.trials), size, restart=restart)
+            Round(live, person, dice, verdict).play(min(size, trials - verdict.trials), size)
             bad = "" if verdict.good else "  NOT GOOD"
             print(f"{time.monotonic() - began:6.0f} s  {verdict.trials} of {trials} trials{bad}", flush=True)
         person.leave()
-    return verdict
 
 
 def main() -> int:
@@ -113,9 +113,14 @@ def main() -> int:
     parser.add_argument("--home", type=Path, default=None, help="keep everything in this folder")
     chosen = parser.parse_args()
     print(f"seed {chosen.seed}", flush=True)
-    verdict = play(chosen.trials, chosen.seed, chosen.size, chosen.home)
+    verdict = Verdict()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a run in the background can be stopped and still tells
+    try:
+        play(verdict, chosen.trials, chosen.seed, chosen.size, chosen.home)
+    except KeyboardInterrupt:
+        print("stopped by hand", flush=True)
     print("\n".join(verdict.lines()))
-    return 0 if verdict.good else 1
+    return 0 if verdict.good and verdict.trials >= chosen.trials else 1
 
 
 if __name__ == "__main__":

@@ -6,10 +6,11 @@ import pytest
 from playwright.sync_api import expect
 
 from bq_copilot.client import RunHandle
+from bq_copilot.events import ApprovalDecided, QuestionAnswered
 from bq_copilot.phases import Phase
 from deployments.local.home import PROJECT_ROOT
 from tests.e2e.pages import Pages
-from tests.live import PATIENCE, Live
+from tests.live import PATIENCE, Live, events_of
 
 QUESTION = "How did revenue per month develop in 2025?"
 IMAGES = PROJECT_ROOT / "docs" / "images"
@@ -42,7 +43,7 @@ def test_a_run_is_approved_in_the_form_and_its_answer_read(waiting: RunHandle, p
     pages.submit(dialog)
     run.wait((), timeout=PATIENCE)
     assert run.phase is Phase.COMPLETED, run.show()["error"]
-    assert [u.event.decision.via for u in run.updates() if u.kind == "approval_decided"] == ["prefect-form"]
+    assert [e.decision.via for e in events_of(run, ApprovalDecided)] == ["prefect-form"]
     pages.open_answer(run)
     pages.page.set_viewport_size({"width": 1280, "height": 900})
     pages.shoot(IMAGES / "run.png")
@@ -74,6 +75,6 @@ def test_a_clarifying_question_is_answered_in_the_form(stack: Live, pages: Pages
     dialog.get_by_label("Answer").fill(asked["options"][0])
     pages.submit(dialog)
     run.wait({Phase.AWAITING_APPROVAL}, timeout=PATIENCE)
-    (answered,) = [u.event for u in run.updates() if u.kind == "question_answered"]
+    (answered,) = events_of(run, QuestionAnswered)
     assert (answered.answer, answered.via) == (asked["options"][0], "prefect-form")
     run.cancel("the test has seen enough")

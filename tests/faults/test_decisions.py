@@ -13,9 +13,10 @@ import pytest
 
 from bq_copilot.client import Copilot, RunHandle
 from bq_copilot.errors import Conflict, Refused
+from bq_copilot.events import ApprovalDecided, ApprovalVoided
 from bq_copilot.phases import Phase
 from tests.faults.conftest import QUESTION
-from tests.live import PATIENCE, PROJECT, Live
+from tests.live import PATIENCE, PROJECT, Live, asks_about, events_of
 
 HASTY = {"approvals": {"expire_after_seconds": 6}}
 
@@ -106,7 +107,7 @@ def test_F16_approve_against_reject_has_one_winner(stack: Live, waiting: RunHand
     ]
     said = [json.loads(p.communicate(timeout=PATIENCE)[0]) for p in started]
     waiting.wait((), timeout=PATIENCE)
-    (decided,) = [u.event.decision for u in waiting.updates() if u.kind == "approval_decided"]
+    (decided,) = [e.decision for e in events_of(waiting, ApprovalDecided)]
     loser = said[1 - verbs.index(decided.verdict)]
     assert loser["error"]["verdict"] == decided.verdict
     assert loser["error"]["winner"] == decided.by
@@ -129,11 +130,11 @@ def test_F20_a_schema_that_changed_after_the_request_voids_the_approval(stack: L
     """A column is added while a person thinks: the approval is void, and the new request says what changed."""
     run = stack.ask(QUESTION)
     run.edit({"q1": f"SELECT COUNT(code) AS codes FROM `{PROJECT}.shop.promotions`"})
-    run.wait(lambda s: s.phase is Phase.AWAITING_APPROVAL and s.plan.revision == 2, timeout=PATIENCE)
+    run.wait(asks_about(2), timeout=PATIENCE)
     make_promotions(scratch_table, "code", "added")
     run.approve()
-    run.wait(lambda s: s.phase is Phase.AWAITING_APPROVAL and s.plan.revision == 3, timeout=PATIENCE)
-    (voided,) = [u.event for u in run.updates() if u.kind == "approval_voided"]
+    run.wait(asks_about(3), timeout=PATIENCE)
+    (voided,) = events_of(run, ApprovalVoided)
     approval = run.show()["approval"]
     assert any("schema" in change for change in voided.changes)
     assert approval is not None
@@ -149,7 +150,7 @@ def test_F20_a_policy_that_became_stricter_voids_the_approval(stack: Live) -> No
     run = lax.ask(QUESTION, timeout=PATIENCE)
     stack.environment("drifting", policy={"name": "drifting", "approvals": {"tiers": [{"tier": 2, "always": True}]}})
     run.approve()
-    run.wait(lambda s: s.phase is Phase.AWAITING_APPROVAL and s.plan.revision == 2, timeout=PATIENCE)
+    run.wait(asks_about(2), timeout=PATIENCE)
     assert "approval_voided" in stack.kinds(run)
     assert stack.jobs_of_plan(run) == []
     run.cancel("enough")

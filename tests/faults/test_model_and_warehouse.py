@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from bq_copilot.client import Copilot
+from bq_copilot.events import CallAnswered, PlanRuled, TurnRequested, Waited
 from bq_copilot.phases import Phase
 from tests.faults.conftest import QUESTION
-from tests.live import PATIENCE, RECOVERY, Live
+from tests.live import PATIENCE, RECOVERY, Live, asks_about, events_of
 
 KEPT_ROWS = 1_000
 
@@ -16,7 +17,7 @@ def test_F07_a_rate_limit_of_the_model_is_waited_for(stack: Live) -> None:
     """429 with Retry-After: the run records that it waits, until when and why, and goes on."""
     stack.arm_model("rate_limit", times=1, retry_after=2)
     run = stack.ask(QUESTION)
-    waited = [u.event for u in run.updates() if u.kind == "waited"]
+    waited = events_of(run, Waited)
     assert run.phase is Phase.AWAITING_APPROVAL
     assert [w.reason for w in waited] == ["model rate limit"]
     run.cancel("enough")
@@ -45,8 +46,8 @@ def test_F09_no_approval_lifts_a_denied_edit(stack: Live) -> None:
     """A person's edit that writes is denied with the rule's name; what can be approved is the plan from before."""
     run = stack.ask(QUESTION)
     run.edit({"q1": "DELETE FROM `bq-copilot-sandbox.shop.orders` WHERE TRUE"})
-    run.wait(lambda s: s.phase is Phase.AWAITING_APPROVAL and s.plan.revision > 1, timeout=PATIENCE)
-    ruled = [u.event for u in run.updates() if u.kind == "plan_ruled"]
+    run.wait(asks_about(3), timeout=PATIENCE)
+    ruled = events_of(run, PlanRuled)
     assert [v.ruling for v in ruled[1].verdicts] == ["deny"]
     approval = run.show()["approval"]
     assert approval is not None
@@ -69,7 +70,7 @@ def test_F21_an_unusable_call_is_repaired(stack: Live, kind: str) -> None:
     """The model is told what was wrong with its call, and the run goes on."""
     stack.arm_model(kind, times=1)
     run = stack.ask(QUESTION)
-    codes = [u.event.code for u in run.updates() if u.kind == "call_answered" and not u.event.ok]
+    codes = [e.code for e in events_of(run, CallAnswered) if not e.ok]
     assert run.phase is Phase.AWAITING_APPROVAL
     assert len(codes) == 1
     run.cancel("enough")
@@ -100,10 +101,10 @@ def test_F26_a_large_result_is_cut_and_says_so(stack: Live) -> None:
     """All orders, one row each: the count is right, a page is kept, and the model gets far less than that."""
     run = stack.ask(QUESTION)
     run.edit({"q1": "SELECT order_id, order_date, total FROM `bq-copilot-sandbox.shop.orders`"})
-    run.wait(lambda s: s.phase is Phase.AWAITING_APPROVAL and s.plan.revision == 2, timeout=PATIENCE)
+    run.wait(asks_about(2), timeout=PATIENCE)
     run.approve().wait((), timeout=PATIENCE)
     (result,) = run.show()["results"]
     assert (result["truncated"], len(result["rows"])) == (True, KEPT_ROWS)
     assert result["row_count"] > 300_000
-    prompts = [u.event.prompt_bytes for u in run.updates() if u.kind == "turn_requested"]
+    prompts = [e.prompt_bytes for e in events_of(run, TurnRequested)]
     assert max(prompts) < 200_000

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from bq_copilot.client import RunHandle
+from bq_copilot.events import JobIntended, RunStarted, TurnTaken
 from bq_copilot.phases import Phase
 from tests.faults.conftest import QUESTION, AskKilled
-from tests.live import PATIENCE, RECOVERY, Live
+from tests.live import PATIENCE, RECOVERY, Live, events_of
 
 
 def once_each(run: RunHandle) -> bool:
     """True when no model turn was asked twice and no job was intended twice."""
-    events = [u.event for u in run.updates()]
-    turns = [e.turn for e in events if e.kind == "turn_taken"]
-    jobs = [e.job_id for e in events if e.kind == "job_intended"]
+    turns = [e.turn for e in events_of(run, TurnTaken)]
+    jobs = [e.job_id for e in events_of(run, JobIntended)]
     return len(set(turns)) == len(turns) and len(set(jobs)) == len(jobs)
 
 
 def recoveries(run: RunHandle) -> list[int]:
     """The attempts that took over from a dead process."""
-    return [u.event.attempt for u in run.updates() if u.kind == "run_started" and u.event.reason == "recovered"]
+    return [e.attempt for e in events_of(run, RunStarted) if e.reason == "recovered"]
 
 
 def ends_well(stack: Live, run: RunHandle) -> None:

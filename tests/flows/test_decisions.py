@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from bq_copilot.client import RunHandle
+from bq_copilot.events import ApprovalDecided
 from bq_copilot.phases import Phase
-from tests.live import PATIENCE, Live, rows_of
+from tests.live import PATIENCE, Live, asks_about, events_of, rows_of
 from tests.sample_data.frames import Frames
 
 QUESTION = "What was our total revenue in 2025?"
@@ -37,7 +38,7 @@ def test_an_allowed_edit_runs_the_new_sql(stack: Live, waiting: RunHandle, all_f
     first = waiting.show()["approval"]
     assert first is not None
     waiting.edit({"q1": sql})
-    waiting.wait(lambda s: s.phase is Phase.AWAITING_APPROVAL and s.plan.revision == 2, timeout=PATIENCE)
+    waiting.wait(asks_about(2), timeout=PATIENCE)
     again = waiting.show()["approval"]
     assert again is not None
     assert again["digest"] != first["digest"]
@@ -50,7 +51,7 @@ def test_a_denied_edit_brings_the_old_plan_back_with_a_note(stack: Live, waiting
     """An edit that reads personal data is not run: the plan from before it is asked about again, and says why."""
     before = waiting.show()["approval"]
     waiting.edit({"q1": "SELECT email FROM `bq-copilot-sandbox.shop.customers`"})
-    waiting.wait(lambda s: s.phase is Phase.AWAITING_APPROVAL and s.plan.revision > 1, timeout=PATIENCE)
+    waiting.wait(asks_about(3), timeout=PATIENCE)
     after = waiting.show()["approval"]
     assert before is not None
     assert after is not None
@@ -76,7 +77,7 @@ def test_the_decision_is_in_the_receipts_with_its_author(waiting: RunHandle) -> 
     approval = waiting.show()["approval"]
     assert approval is not None
     waiting.approve(reason="fine").wait((), timeout=PATIENCE)
-    (event,) = [u.event for u in waiting.updates() if u.kind == "approval_decided"]
+    (event,) = events_of(waiting, ApprovalDecided)
     decision = event.decision
     assert (decision.verdict, decision.via, decision.digest) == ("approve", "api", approval["digest"])
     assert decision.reason == "fine"

@@ -32,10 +32,10 @@ Contender = Callable[[SqlLedger, Stage], str]
 def contested(count: int, url: str, *, expire_in: Callable[[int], float] | None = None) -> list[Stage]:
     """Record `count` runs that wait for approval into the ledger at `url`; run i expires in `expire_in(i)` seconds."""
     rules, now, stages = policy(expire_after_seconds=EXPIRES_AFTER), datetime.now(UTC), list[Stage]()
+    SqlLedger(url).close()
     for i in range(count):
         start = now if expire_in is None else now + timedelta(seconds=expire_in(i) - EXPIRES_AFTER)
         stages.append(Stage(rules, sandbox=True, ledger=MemoryLedger(start=start), run_id=f"r-{i}"))
-    SqlLedger(url).close()
     engine = sa.create_engine(url)
     insert = sa.text("INSERT INTO events VALUES (:run_id, :seq, :kind, :body, :at, :prev_hash, :hash)")
     names = ("run_id", "seq", "kind", "body", "at", "prev_hash", "hash")

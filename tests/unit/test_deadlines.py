@@ -9,6 +9,7 @@ import pytest
 from bq_copilot import steps
 from bq_copilot.events import CancelRequested
 from bq_copilot.phases import Phase
+from bq_copilot.values import CLOCK
 from tasks import deadlines
 from tasks.deadlines import StepClock, StepTimedOut, limit_of
 from tests.unit.walker import Walker
@@ -55,7 +56,7 @@ def test_a_run_that_its_clock_stopped_failed_and_was_not_cancelled_by_a_person()
     """The failure says what hung and what it cost."""
     walker = Walker(1)
     reason = "timed out after 12 min in the job (run clock)"
-    walker.journal.append(CancelRequested(by="the run's clock", via=steps.CLOCK, reason=reason))
+    walker.journal.append(CancelRequested(by="the run's clock", via=CLOCK, reason=reason))
     step = steps.next_step(walker.journal.state)
     assert isinstance(step, steps.End)
     assert step.failure is not None

@@ -1,0 +1,214 @@
+"""One sweep of the recovery service over a ledger in memory and a Prefect that only remembers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from bq_copilot import events as ev
+from bq_copilot import steps
+from bq_copilot.errors import Refused, Unreachable
+from bq_copilot.journal import begin
+from bq_copilot.phases import Phase
+from bq_copilot.prefect_api import FlowRun
+from bq_copilot.recovering import Remedy
+from bq_copilot.testing import MemoryLedger
+from deployments.recovery import Recovery
+from tests.unit.walker import Walker, received
+
+
+@dataclass
+class Prefect:
+    """Flow runs by id, and what was asked of it."""
+
+    ledger: MemoryLedger
+    runs: dict[str, FlowRun] = field(default_factory=dict)
+    calls: list[str] = field(default_factory=list)
+    down: bool = False
+    refuses: set[str] = field(default_factory=set)
+
+    @property
+    def clock(self) -> datetime:
+        """The server's clock is the ledger's here."""
+        return self.ledger.now()
+
+    def add(
+        self, flow_run: str, kind: str, name: str = "", *, key: str = "", age: float = 60, **parameters: Any
+    ) -> None:
+        """There is a flow run in this state."""
+        since = self.ledger.now() - timedelta(seconds=age)
+        self.runs[flow_run] = FlowRun(flow_run, "n", kind, name or kind.title(), since, key, "", parameters)
+
+    def _called(self, what: str) -> None:
+        self.calls.append(what)
+        if self.down:
+            raise Unreachable("the server does not answer")
+
+    def active(self, _flow: str) -> list[FlowRun]:
+        self._called("active")
+        kinds = {"RUNNING", "PENDING", "PAUSED", "CANCELLING", "CRASHED"}
+        return [f for f in self.runs.values() if f.state_type in kinds and f.state_name != "Suspended"]
+
+    def suspended(self, _flow: str, offset: int, limit: int) -> list[FlowRun]:
+        self._called("suspended")
+        return [f for f in self.runs.values() if f.state_name == "Suspended"][offset : offset + limit]
+
+    def flow_runs(self, ids: Iterable[str]) -> Mapping[str, FlowRun]:
+        wanted = list(ids)
+        self._called(f"by id {len(wanted)}")
+        return {i: self.runs[i] for i in wanted if i in self.runs}
+
+    def flow_runs_of(self, keys: Iterable[str]) -> Mapping[str, FlowRun]:
+        self._called("by key")
+        return {f.key: f for f in self.runs.values() if f.key in set(keys)}
+
+    def create_run(self, _deployment: str, _parameters: object, _name: str, key: str, _queue: object) -> FlowRun:
+        self._called(f"create {key}")
+        self.add("new", "SCHEDULED", key=key)
+        return self.runs["new"]
+
+    def restart(self, flow_run: str, _why: str) -> str:
+        self._called(f"restart {flow_run}")
+        if flow_run in self.refuses:
+            raise Refused("no")
+        self.add(flow_run, "SCHEDULED", "Restarting", age=0)
+        return ""
+
+    def schedule(self, flow_run: str) -> str:
+        self._called(f"wake {flow_run}")
+        return ""
+
+
+@dataclass
+class Place:
+    """What the recovery service needs of an installation."""
+
+    ledger: MemoryLedger
+    api: Prefect
+    api_url: str = "http://prefect"
+    environment: str = "default"
+
+
+@pytest.fixture
+def place() -> Place:
+    """An empty ledger and an empty Prefect."""
+    ledger = MemoryLedger()
+    return Place(ledger, Prefect(ledger))
+
+
+def run_at(place: Place, run_id: str, phase: Phase) -> Walker:
+    """Record a run that has started, and walk it to this phase."""
+    for seed in range(300):
+        memory = MemoryLedger(start=place.ledger.now())
+        walker = Walker(seed, memory, run_id)
+        start = ev.RunStarted(attempt=1, flow_run_id=f"f-{run_id}", host="h", reason="started", code_version="0")
+        walker.journal.append(start)
+        for _ in range(40):
+            if walker.journal.state.phase is phase:
+                break
+            step = steps.next_step(walker.journal.state)
+            if isinstance(step, steps.Done):
+                break
+            walker.journal.append(walker.event_for(step))
+        if walker.journal.state.phase is phase:
+            return _moved(walker, place.ledger)
+    raise AssertionError(f"no walk came to {phase}")
+
+
+def _moved(walker: Walker, ledger: MemoryLedger) -> Walker:
+    """Record the same events in the shared ledger."""
+    first, *rest = walker.journal.ledger.read(walker.journal.run_id)
+    journal, _ = begin(ledger, walker.journal.run_id, first.event)
+    for one in rest:
+        journal.append(one.event)
+    walker.journal = journal
+    return walker
+
+
+def test_runs_that_sleep_cost_the_same_however_many_they_are(place: Place) -> None:
+    """Seventy runs wait: two requests, the second one about a slice of them; the next look takes the others."""
+    for number in range(70):
+        run_at(place, f"r-{number}", Phase.AWAITING_APPROVAL)
+        place.api.add(f"f-r-{number}", "PAUSED", "Suspended")
+    place.ledger.advance(10)
+    recovery = Recovery(place)  # type: ignore[arg-type]
+    assert recovery.sweep() == recovery.sweep() == []
+    assert place.api.calls == ["active", "by id 50", "active", "by id 20"]
+
+
+def test_a_question_whose_client_died_gets_its_flow_run(place: Place) -> None:
+    """After a moment in which the client may still be doing it, and once."""
+    begin(place.ledger, "r-1", received())
+    recovery = Recovery(place)  # type: ignore[arg-type]
+    assert recovery.sweep() == []
+    place.ledger.advance(10)
+    assert recovery.sweep() == [("r-1", Remedy.CREATE)]
+    assert recovery.sweep() == []
+    assert place.api.calls.count("create r-1") == 1
+
+
+def test_what_is_due_expires_though_no_server_answers(place: Place) -> None:
+    """Expiry takes the ledger alone; the flow run is woken when the server is back."""
+    walker = run_at(place, "r-1", Phase.AWAITING_APPROVAL)
+    place.api.add("f-r-1", "PAUSED", "Suspended", key="r-1")
+    place.api.down = True
+    place.ledger.advance(7_200)
+    recovery = Recovery(place)  # type: ignore[arg-type]
+    with pytest.raises(Unreachable):
+        recovery.sweep()
+    walker.journal.refresh()
+    assert walker.journal.state.phase is Phase.EXPIRED
+    place.api.down = False
+    done = [one for _ in range(10) for one in recovery.sweep()]
+    assert ("r-1", Remedy.WAKE) in done
+
+
+def test_a_run_that_ended_while_prefect_believes_in_it_is_closed(place: Place) -> None:
+    """Its process died after the last event."""
+    walker = run_at(place, "r-1", Phase.AWAITING_APPROVAL)
+    walker.journal.append(ev.RunEnded(phase="failed"))
+    place.api.add("f-r-1", "RUNNING", key="r-1")
+    place.ledger.advance(10)
+    recovery = Recovery(place)  # type: ignore[arg-type]
+    assert [one for _ in range(5) for one in recovery.sweep()] == [("r-1", Remedy.RESTART)]
+
+
+def test_one_run_that_cannot_be_helped_does_not_keep_others_from_help(place: Place) -> None:
+    """A refusal is logged, and the sweep goes on."""
+    for name in ("r-1", "r-2"):
+        run_at(place, name, Phase.CLARIFYING)
+        place.api.add(f"f-{name}", "FAILED")
+    place.api.refuses = {"f-r-1"}
+    place.ledger.advance(10)
+    done = Recovery(place).sweep()  # type: ignore[arg-type]
+    assert {run for run, _ in done} == {"r-1", "r-2"}
+    assert place.api.runs["f-r-2"].state_name == "Restarting"
+
+
+def test_a_run_that_records_nothing_is_parked_after_five_processes(place: Place) -> None:
+    """Five starts in a row with nothing after them."""
+    walker = run_at(place, "r-1", Phase.CLARIFYING)
+    for attempt in range(2, 7):
+        start = ev.RunStarted(attempt=attempt, flow_run_id="f-r-1", host="h", reason="recovered", code_version="0")
+        walker.journal.append(start)
+    place.api.add("f-r-1", "CRASHED")
+    place.ledger.advance(10)
+    Recovery(place).sweep()  # type: ignore[arg-type]
+    walker.journal.refresh()
+    assert walker.journal.state.phase is Phase.PARKED
+    assert walker.journal.state.failure is not None
+    assert walker.journal.state.failure.code == "poison"
+
+
+def test_a_flow_run_that_recorded_nothing_is_started_again_some_times(place: Place) -> None:
+    """Started in Prefect's UI, its process died at once; another environment's runs are none of ours."""
+    place.api.add("f-1", "RUNNING", question="q")
+    place.api.add("f-2", "RUNNING", question="q", environment="other")
+    recovery = Recovery(place)  # type: ignore[arg-type]
+    for _ in range(20):
+        recovery.sweep()
+    assert [c for c in place.api.calls if c.startswith("restart")] == ["restart f-1"]
