@@ -19,7 +19,7 @@ from bq_copilot.journal import Journal
 from bq_copilot.ledger_sql import SqlLedger
 from bq_copilot.transitions import fold
 from tests.approvals.stage import Stage
-from tests.races.grounds import Contender, contested, race
+from tests.races.grounds import Contender, contested, race, seconds_to_record
 
 
 def decides(name: str, verdict: str) -> Contender:
@@ -80,7 +80,7 @@ class Contest:
 
     def run(self, url: str, count: int) -> dict[str, int]:
         """Run it `count` times; return how often each contender won. Raises AssertionError."""
-        lead = 2.0 + 0.02 * count  # recording the runs takes about half of that
+        lead = 2.0 + 1.6 * count * seconds_to_record() if self.expires else 0.0
         stages = contested(count, url, expire_in=(lambda i: lead + 0.02 * i) if self.expires else None)
         told = race(url, stages, self.contenders)
         ledger, wins = SqlLedger(url), dict[str, int]()

