@@ -13,7 +13,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from prefect.flows import load_flow_from_entrypoint
@@ -46,6 +46,8 @@ class DeploymentEntry(BaseModel):
     entrypoint: str
     work_pool: PoolOfDeployment
     version: str | None = None
+    version_type: Literal["prefect:simple"] = "prefect:simple"
+    """The version is the entry's, else a hash of the flow's file: never git's, which not every copy has."""
     description: str | None = None
     tags: list[str] = Field(default_factory=list)
     parameters: dict[str, Any] = Field(default_factory=dict)
