@@ -1,0 +1,113 @@
+"""What a proposed plan and its jobs call for: gate, dry run, approval, execution, and back to the model.
+
+The part of `next_step` between a model's `propose_plan` and the answer to that call. Pure, reads no clock.
+"""
+
+from __future__ import annotations
+
+from bq_copilot import toolbox
+from bq_copilot.phases import Phase
+from bq_copilot.state import Plan, RunState, Turn
+from bq_copilot.step_types import (
+    AnswerCall,
+    AwaitDecision,
+    ConsumeApproval,
+    End,
+    EstimatePlan,
+    PollJob,
+    ProposePlan,
+    ReadResult,
+    RequestApproval,
+    RulePlan,
+    Step,
+    SubmitJob,
+)
+from bq_copilot.values import Failure, Query
+
+
+def for_plan(state: RunState, turn: Turn, call: toolbox.ProposePlan) -> Step:
+    plan = state.plan
+    if plan is None or plan.turn != turn.number:
+        return _propose(state, turn, call)
+    if not plan.verdicts:
+        return RulePlan(plan)
+    if plan.denied or plan.refusal:
+        return AnswerCall(turn) if plan.by == "model" else _restore(state, plan)
+    if not plan.estimates:
+        return EstimatePlan(plan)
+    if plan.request is None:
+        return RequestApproval(plan)
+    if plan.decided is None:
+        return AwaitDecision(plan)
+    return _decided(state, turn, plan)
+
+
+def _propose(state: RunState, turn: Turn, call: toolbox.ProposePlan) -> Step:
+    queries = toolbox.queries_of(call)
+    if isinstance(queries, toolbox.CallProblem):
+        return AnswerCall(turn, queries)
+    revision = state.plan.revision + 1 if state.plan else 1
+    return ProposePlan(revision, queries, call.rationale, "model")
+
+
+def _restore(state: RunState, plan: Plan) -> Step:
+    """An edit or a re-check that does not pass brings the last plan that did pass back before the person."""
+    shown = (p for p in reversed(state.earlier) if p.request is not None and not p.voided)
+    good = next(shown, None) if plan.by != "platform" else None
+    if good is None:
+        assert state.open_turn is not None
+        return AnswerCall(state.open_turn)
+    finding = next((f for v in plan.verdicts for f in v.findings if f.severity == "deny"), None)
+    why = f"{finding.rule}: {finding.message}" if finding else (plan.refusal[1].message if plan.refusal else "")
+    note = f"The edit by {plan.by} was not accepted ({why}). This is the plan from before it."
+    return ProposePlan(plan.revision + 1, good.queries, good.rationale, "platform", note)
+
+
+def _decided(state: RunState, turn: Turn, plan: Plan) -> Step:
+    assert plan.decided is not None
+    if plan.decided.verdict == "reject":
+        return End(Phase.REJECTED, _rejected(plan))
+    if plan.decided.verdict == "edit":
+        return _edit(plan)
+    if plan.voided:
+        note = f"Asked again: {plan.voided}"
+        return ProposePlan(plan.revision + 1, plan.queries, plan.rationale, "platform", note)
+    if not plan.consumed:
+        return ConsumeApproval(plan)
+    for query in plan.queries:
+        step = for_query(state, query)
+        if step is not None:
+            return step
+    return AnswerCall(turn)
+
+
+def _rejected(plan: Plan) -> Failure:
+    assert plan.decided is not None
+    reason = f": {plan.decided.reason}" if plan.decided.reason else ""
+    return Failure(
+        code="rejected",
+        message=f"rejected by {plan.decided.by}{reason}",
+        next="Ask again with the reason in mind.",
+    )
+
+
+def _edit(plan: Plan) -> Step:
+    assert plan.decided is not None
+    sql = dict(plan.decided.sql)
+    queries = tuple(q.model_copy(update={"sql": sql.get(q.id, q.sql)}) for q in plan.queries)
+    note = f"Edited by {plan.decided.by}."
+    return ProposePlan(plan.revision + 1, queries, plan.rationale, plan.decided.by, note)
+
+
+def for_query(state: RunState, query: Query) -> Step | None:
+    """Return the next step of the query's job, None when it is over (read, or failed for good)."""
+    job = state.jobs.get(query.id)
+    if job is None:
+        return SubmitJob(query, 1, intended=False)
+    if job.finished is None:
+        return SubmitJob(query, job.intent.attempt, intended=True) if job.state == "INTENDED" else PollJob(job)
+    if job.finished.ok:
+        return None if query.id in state.results else ReadResult(job)
+    if job.finished.retryable and job.intent.attempt < state.limits.attempts:
+        return SubmitJob(query, job.intent.attempt + 1, intended=False)
+    return None
