@@ -23,8 +23,19 @@ if TYPE_CHECKING:
 KEPT_HOME = "BQ_COPILOT_TEST_HOME"
 """Names a folder whose stack is used, and left running, by several sessions: for work on the tests themselves."""
 
+STACKS = {"faults": "faults", "chaos": "faults", "flows": "flows", "e2e": "flows", "stack": "stack"}
+"""Folders whose tests start a stack, by the worker's group that runs them one after another."""
+
 OWN_MODEL = ("OPENAI_API_KEY", "BQ_COPILOT_MODEL_BASE_URL", "BQ_COPILOT_MODEL")
 """Variables that would put another model behind the tests."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests side by side: a file stays in one worker, and so do the folders that share a stack or kill its parts."""
+    for item in items:
+        folder = item.path.parent.name
+        group = STACKS.get(folder, str(item.path))
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")
