@@ -8,9 +8,9 @@ JSON is refused. It stands alone so that a receipt can be verified with nothing 
 from __future__ import annotations
 
 import hashlib
-import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from json.encoder import encode_basestring
 from typing import cast
 
 type_error = "not a JSON value: {kind}. Convert it to text, a number, a list or an object first."
@@ -36,20 +36,27 @@ def digest_bytes(data: bytes) -> str:
 
 def _write(value: object) -> str:
     match value:
-        case None | True | False | str():
-            return json.dumps(value, ensure_ascii=False)
+        case str():
+            return encode_basestring(value)
+        case None | True | False:
+            return "null" if value is None else "true" if value else "false"
         case int():
             return _integer(value)
         case float():
             return _double(value)
         case Mapping():
             value = cast("Mapping[object, object]", value)
-            keys = sorted(value, key=_utf16)
-            return "{" + ",".join(f"{_write(_text(k))}:{_write(value[k])}" for k in keys) + "}"
+            return "{" + ",".join([f"{encode_basestring(k)}:{_write(value[k])}" for k in _sorted(value)]) + "}"
         case Sequence() if not isinstance(value, (bytes, bytearray)):
-            return "[" + ",".join(_write(item) for item in cast("Sequence[object]", value)) + "]"
+            return "[" + ",".join([_write(item) for item in cast("Sequence[object]", value)]) + "]"
         case _:
             raise TypeError(type_error.format(kind=type(value).__name__))
+
+
+def _sorted(keys: Iterable[object]) -> list[str]:
+    """Return keys in the order of their UTF-16 code units, which for ASCII is the plain one."""
+    texts = [_text(key) for key in keys]
+    return sorted(texts) if all(map(str.isascii, texts)) else sorted(texts, key=_utf16)
 
 
 def _text(key: object) -> str:
@@ -58,8 +65,8 @@ def _text(key: object) -> str:
     return key
 
 
-def _utf16(key: object) -> bytes:
-    return _text(key).encode("utf-16-be", "surrogatepass")
+def _utf16(key: str) -> bytes:
+    return key.encode("utf-16-be", "surrogatepass")
 
 
 def _integer(value: int) -> str:

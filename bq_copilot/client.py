@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from bq_copilot.card_blocks import Card
     from bq_copilot.list_views import CheckView, PendingView, RunView, TraceView
+    from bq_copilot.replays import PolicyView, ReplayView
 
 POLL_SECONDS = 0.1
 """Between two looks at the ledger; an update is seen at most this late."""
@@ -126,6 +127,19 @@ class Copilot:
         from bq_copilot.checks import check_all  # noqa: PLC0415 - `show` does not need it
 
         return check_all(self.installation, run_id)
+
+    def replay(self, run_id: str | None = None) -> list[ReplayView]:
+        """Fold one run, or all, again without any effect, as `bq-copilot replay --json` does."""
+        from bq_copilot.replays import replay_all  # noqa: PLC0415 - `show` does not need it
+
+        return replay_all(self.installation, run_id)
+
+    def under_policy(self, policy: str, run_id: str | None = None) -> list[PolicyView]:
+        """Return what this policy (YAML) would have said to every plan so far, as `replay --policy --json` does."""
+        from bq_copilot.policy_file import policy_from_yaml  # noqa: PLC0415 - `show` does not need it
+        from bq_copilot.replays import under_policy  # noqa: PLC0415 - see above
+
+        return under_policy(self.installation, policy_from_yaml(policy), run_id)
 
 
 class RunHandle:

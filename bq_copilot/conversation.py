@@ -14,7 +14,7 @@ from typing import Any
 from bq_copilot.canonical import digest
 from bq_copilot.shelf import Shelf
 from bq_copilot.state import RunState, Turn
-from bq_copilot.toolbox import schemas
+from bq_copilot.toolbox import TOOLS, schemas
 
 
 @cache
@@ -25,20 +25,35 @@ def system_prompt() -> str:
 
 @cache
 def prompt_fingerprint() -> str:
-    """Return the digest of the system prompt."""
-    return digest(system_prompt())
+    """Return the digest of everything in a prompt that is the code's: the system prompt and the tools."""
+    return digest({"system": system_prompt(), "tools": schemas(tuple(TOOLS))})
+
+
+TOOLS_OF_0_1 = "sha256:02210326fa9710959072b31dcb5918d86a4ee2eb281c502bd4a95ed25ee073bd"
+"""Digest of the tools of release 0.1, whose fingerprint covered the system prompt alone."""
+
+
+@cache
+def is_ours(fingerprint: str) -> bool:
+    """Say whether this code writes the prompts of a run that was pinned with this fingerprint, byte for byte."""
+    before = fingerprint == digest(system_prompt()) and digest(schemas(tuple(TOOLS))) == TOOLS_OF_0_1
+    return before or fingerprint == prompt_fingerprint()
 
 
 def messages(state: RunState, shelf: Shelf, *, before: int | None = None) -> list[dict[str, Any]]:
     """Return the messages for the next turn, or for turn `before`."""
+    turns = [t for t in state.turns if before is None or t.number < before]
+    return opening(state) + [m for turn in turns for m in exchange(turn, shelf)]
+
+
+def opening(state: RunState) -> list[dict[str, Any]]:
+    """Return the messages before the first turn; they never change within a run."""
     assert state.received_at is not None
     today = f"{state.received_at:%Y-%m-%d}"
-    opening: list[dict[str, Any]] = [
+    return [
         {"role": "system", "content": system_prompt().replace("{today}", today)},
         {"role": "user", "content": f"<question>\n{_fenced(state.question)}\n</question>"},
     ]
-    turns = [t for t in state.turns if before is None or t.number < before]
-    return opening + [m for turn in turns for m in _exchange(turn, shelf)]
 
 
 def request(state: RunState, shelf: Shelf, tools: tuple[str, ...], *, before: int | None = None) -> dict[str, Any]:
@@ -50,7 +65,8 @@ def _fenced(question: str) -> str:
     return question.replace("</question>", "< /question>")
 
 
-def _exchange(turn: Turn, shelf: Shelf) -> list[dict[str, Any]]:
+def exchange(turn: Turn, shelf: Shelf) -> list[dict[str, Any]]:
+    """Return the messages of one finished turn: the call and its answer; none for a turn that is still open."""
     if turn.taken is None or turn.answered is None:
         return []
     content = shelf.get(turn.answered.content)

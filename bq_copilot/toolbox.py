@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, ClassVar, cast
 
 from pydantic import Field, ValidationError
@@ -128,18 +128,24 @@ class CallProblem:
 
 def parse(call: ToolCall | None, offered: tuple[str, ...]) -> Tool | CallProblem:
     """Return the typed call, or the reason why it is not one of the offered tools."""
-    names = ", ".join(offered) or "none"
     if call is None:
-        return CallProblem("no_tool_call", f"Call exactly one tool. Offered now: {names}.")
-    kind = TOOLS.get(call.name)
+        return CallProblem("no_tool_call", f"Call exactly one tool. Offered now: {', '.join(offered) or 'none'}.")
+    return _parse(call.name, call.arguments, offered)
+
+
+@lru_cache(maxsize=128)
+def _parse(name: str, arguments: str, offered: tuple[str, ...]) -> Tool | CallProblem:
+    """Remembered, because every step of a turn asks for the same call again."""
+    names = ", ".join(offered) or "none"
+    kind = TOOLS.get(name)
     if kind is None:
         return CallProblem("unknown_tool", f"There is no tool of that name. Offered now: {names}.")
-    if call.name not in offered:
-        return CallProblem("tool_not_allowed", f"{call.name} is not offered in this phase. Offered: {names}.")
-    if len(call.arguments) > MAX_ARGUMENTS:
+    if name not in offered:
+        return CallProblem("tool_not_allowed", f"{name} is not offered in this phase. Offered: {names}.")
+    if len(arguments) > MAX_ARGUMENTS:
         return CallProblem("bad_arguments", f"The arguments are longer than {MAX_ARGUMENTS} characters.")
     try:
-        return kind.model_validate(json.loads(call.arguments))
+        return kind.model_validate(json.loads(arguments))
     except ValidationError as error:
         return CallProblem("bad_arguments", _explain(error))
     except (json.JSONDecodeError, RecursionError):

@@ -18,7 +18,7 @@ from bq_copilot import turn_transitions as turns
 from bq_copilot.events import Recorded
 from bq_copilot.legality import IllegalTransition, illegal, need
 from bq_copilot.phases import TERMINAL, Phase
-from bq_copilot.state import RunState
+from bq_copilot.state import RunState, placed
 
 __all__ = ["IllegalTransition", "apply", "fold"]
 
@@ -44,7 +44,7 @@ def apply(state: RunState, recorded: Recorded) -> RunState:
     if state.phase in TERMINAL and not _may_follow_the_end(state, event):
         raise illegal(state, event.kind, f"the run has ended as {state.phase}")
     after = _APPLY[event.kind](state, recorded, event)
-    return replace(after, seq=recorded.seq, hash=recorded.hash, at=recorded.at)
+    return placed(after, recorded.seq, recorded.hash, recorded.at)
 
 
 _AFTER_THE_END = frozenset({"decision_refused"})

@@ -12,15 +12,17 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from bq_copilot import deciding, identity, requests
+from bq_copilot import conversation, deciding, identity, requests
 from bq_copilot import events as ev
 from bq_copilot.approval import Decision, digest_of
+from bq_copilot.canonical import canonical_json, digest_bytes
 from bq_copilot.catalog import Catalog, Column, Table
 from bq_copilot.folder_blobs import FolderBlobs
 from bq_copilot.gate.verdict import Facts, Finding, Ruling, Verdict
 from bq_copilot.installation import Installation
 from bq_copilot.journal import Journal
 from bq_copilot.ledger_sql import SqlLedger
+from bq_copilot.phases import tools_in
 from bq_copilot.policy import Policy
 from bq_copilot.shelf import Shelf
 from bq_copilot.state import RunState
@@ -104,7 +106,7 @@ class Recording:
                 policy_fingerprint=self.policy.fingerprint,
                 catalog=self.shelf.put(CATALOG.model_dump_json()),
                 schema_fingerprint=CATALOG.fingerprint,
-                prompt_fingerprint="sha256:prompt",
+                prompt_fingerprint=conversation.prompt_fingerprint(),
                 model="offline-planner-1",
                 warehouse="bq-copilot-sandbox (US)",
                 sandbox=True,
@@ -115,8 +117,9 @@ class Recording:
     def turn(self, tool: str, **arguments: Any) -> Recording:
         """The model is asked and calls a tool."""
         number = len(self.state.turns) + 1
-        tools = ("ask_user", "list_tables", "describe_table", "propose_plan", "write_answer", "give_up")
-        self.add(ev.TurnRequested(turn=number, prompt_digest="sha256:p", prompt_bytes=900, tools=tools))
+        tools = tools_in(self.state.phase)
+        sent = canonical_json(conversation.request(self.state, self.shelf, tools))
+        self.add(ev.TurnRequested(turn=number, prompt_digest=digest_bytes(sent), prompt_bytes=len(sent), tools=tools))
         call = ToolCall(id=f"call-{number}", name=tool, arguments=json.dumps(arguments))
         usage = Usage(prompt_tokens=700, completion_tokens=50, usd=0.001)
         return self.add(ev.TurnTaken(turn=number, model="offline-planner-1", call=call, usage=usage))
@@ -251,9 +254,10 @@ class Recording:
     ) -> Recording:
         """The model gets the results and writes the answer; the run is completed."""
         self.call_answered()
-        self.turn("write_answer", summary=summary)
         cell = Cell(figure="120,400", query="q1", row=0, column="orders", value="120400", supported=True)
         drawn = chart or Chart(kind="bar", query="q1", x="country", y=("orders",), title="Orders by country")
+        cited = cell.model_dump(include={"figure", "query", "row", "column"})
+        self.turn("write_answer", summary=summary, chart=drawn.model_dump(mode="json"), citations=[cited])
         self.add(
             ev.AnswerWritten(
                 summary=summary,

@@ -1,4 +1,4 @@
-"""What became of the runs: nothing lost, nothing done twice, nothing billed twice, every receipt verifies.
+"""What became of the runs: nothing lost, nothing done twice, nothing billed twice, every receipt verifies, all repeats.
 
 Decides: what counts as done twice, from the ledger, and as billed twice, from the warehouse's own registry. Never
 asks the processes that did the work.
@@ -36,6 +36,9 @@ class Verdict:
     twice: list[str] = field(default_factory=list[str])
     billed_twice: list[str] = field(default_factory=list[str])
     unverified: list[str] = field(default_factory=list[str])
+    differing: list[str] = field(default_factory=list[str])
+    replayed: int = 0
+    """Events that were replayed."""
     disagree: list[str] = field(default_factory=list[str])
     recovery: dict[str, list[float]] = field(default_factory=dict[str, list[float]])
     adopted: int = 0
@@ -43,8 +46,9 @@ class Verdict:
 
     @property
     def good(self) -> bool:
-        """True when nothing was lost, stuck, repeated, billed twice or altered."""
-        return not (self.lost or self.stuck or self.twice or self.billed_twice or self.unverified or self.disagree)
+        """True when nothing was lost, stuck, repeated, billed twice or altered, and everything replays."""
+        done_wrong = self.twice or self.billed_twice or self.unverified or self.differing
+        return not (self.lost or self.stuck or done_wrong or self.disagree)
 
     def lines(self) -> list[str]:
         """Return what is printed at the end."""
@@ -58,6 +62,8 @@ class Verdict:
             f"jobs billed twice:                       {len(self.billed_twice)}{_named(self.billed_twice)}",
             f"receipts that verify:                    {self.trials - len(self.unverified)} of {self.trials}"
             f"{_named(self.unverified)}",
+            f"differences in replay:                   {len(self.differing)} ({self.replayed:,} events)"
+            f"{_named(self.differing)}",
             f"Prefect disagrees with the ledger:       {len(self.disagree)}{_named(self.disagree)}",
             f"recoveries {self.recovered}, jobs adopted {self.adopted}",
         ]
@@ -104,6 +110,10 @@ def _count(live: Live, verdict: Verdict, run: RunHandle) -> None:
     (check,) = live.copilot.verify(run.run_id)
     if not check["verified"]:
         verdict.unverified.append(run.run_id)
+    (again,) = live.copilot.replay(run.run_id)
+    verdict.replayed += again["events"]
+    if not again["repeats"]:
+        verdict.differing.append(f"{run.run_id}: {again['message']}")
     billed = Counter[str]()
     for job in live.jobs(run):
         if int(job.get("statistics", {}).get("query", {}).get("totalBytesBilled") or 0) > 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ import pytest
 
 from bq_copilot import steps
 from bq_copilot.folder_blobs import FolderBlobs
+from bq_copilot.judging import Judges
 from bq_copilot.ledger_reader import parse_all
 from bq_copilot.receipts import Row
+from bq_copilot.replaying import replay
 from bq_copilot.shelf import Shelf
 from bq_copilot.transitions import fold
 from bq_copilot.verifying import check_run
@@ -70,3 +73,20 @@ def test_every_beginning_of_a_golden_ledger_has_a_next_step(path: Path) -> None:
     said, events = _said(path), parse_all(_rows(path))
     for count in range(1, len(events)):
         assert not isinstance(steps.next_step(fold(said["run_id"], events[:count])), steps.Done)
+
+
+@pytest.mark.parametrize("path", LEDGERS, ids=lambda p: f"{p.parent.name}-{p.stem}")
+def test_F28_a_golden_ledger_replays_and_calls_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Same steps, prompts and verdicts, with every socket forbidden: neither model nor warehouse is asked."""
+
+    def no_socket(*_: object, **__: object) -> None:
+        raise AssertionError("a replay opened a socket")
+
+    monkeypatch.setattr(socket, "socket", no_socket)
+    said, shelf = _said(path), Shelf(FolderBlobs(HERE))
+    with Judges(shelf) as judge:
+        done = replay(said["run_id"], parse_all(_rows(path)), shelf, judge)
+    assert str(done.difference or "") == ""
+    assert (done.events, done.phase) == (said["rows"], said["phase"])
+    assert done.counts.steps >= said["rows"] // 2
+    assert done.counts.prompts + done.counts.other_prompts == said["turns"]
