@@ -1,4 +1,4 @@
-"""`python -m benchmarks [NAME …]`: run the benchmarks that print what the README and the docs quote.
+"""`python -m benchmarks [NAME …] [--OPTION …]`: run the benchmarks that print what the README and the docs quote.
 
 Every figure that is compared is taken in one run, because the machine is shared: quote the ratios.
 """
@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import importlib
 import sys
+from itertools import takewhile
 
-NAMES = ("ledger", "durable_step", "gate", "latency", "start_latency")
+NAMES = ("ledger", "durable_step", "gate", "latency", "start_latency", "retrieval")
 
 
 def main() -> None:
     """Run the named benchmarks, all of them without names."""
-    wanted = sys.argv[1:] or list(NAMES)
+    named = list(takewhile(lambda word: not word.startswith("-"), sys.argv[1:]))
+    wanted = named or list(NAMES)
     unknown = [name for name in wanted if name not in NAMES]
     if unknown:
         sys.exit(f"no benchmark {', '.join(unknown)}; there are: {', '.join(NAMES)}")
