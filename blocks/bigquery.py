@@ -18,6 +18,7 @@ from google.cloud import bigquery
 
 from blocks.bigquery_errors import job_failure, translate
 from bq_copilot.catalog import Table
+from bq_copilot.errors import Refused
 from bq_copilot.gate.verdict import Parameter
 from bq_copilot.identity import label
 from bq_copilot.ports import DryRun, JobSpec, JobView, Page
@@ -120,6 +121,18 @@ class BigQueryWarehouse:
         except Exception as error:
             raise translate(error, f"cancelling {job_id}") from error
 
+    def drop(self, table: str) -> bool:
+        """Remove a table of the scratch dataset; False when it is not there. Raises Refused for any other table."""
+        if table.rpartition(".")[0] != self.scratch:
+            raise Refused(f"{table} is not in {self.scratch}; it is left alone.", code="not_scratch")
+        try:
+            self._client.delete_table(table, retry=ONCE, timeout=self._timeout)
+        except google.NotFound:
+            return False
+        except Exception as error:
+            raise translate(error, f"dropping {table}") from error
+        return True
+
     def page(self, job_id: str, rows: int) -> Page:
         """Return at most `rows` rows of a finished job's result table."""
         try:
@@ -188,7 +201,13 @@ def _view(properties: Mapping[str, Any]) -> JobView:
         retryable=retryable,
         tables=tuple(sorted(_table_id(t) for t in query.get("referencedTables", []))),
         statement_type=str(query.get("statementType", "")),
+        destination=_destination(properties),
     )
+
+
+def _destination(properties: Mapping[str, Any]) -> str:
+    named = properties.get("configuration", {}).get("query", {}).get("destinationTable")
+    return _table_id(named) if named else ""
 
 
 def _type(field: bigquery.SchemaField) -> str:

@@ -15,6 +15,8 @@ from blocks.ledger_store import LedgerStore
 from blocks.policy import Policy
 from blocks.warehouse import Warehouse
 from bq_copilot import policy
+from bq_copilot.circuits import Circuits
+from bq_copilot.circuits_sql import SqlCircuits
 from bq_copilot.errors import Transient
 from bq_copilot.ledger import Ledger
 from bq_copilot.local_user import local_user
@@ -43,6 +45,11 @@ class Environment:
     def ledger(self) -> Ledger:
         """The ledger, connected."""
         return self.store_block.open_ledger()
+
+    @cached_property
+    def circuits(self) -> Circuits:
+        """The circuit breakers, one for each provider, shared by all processes."""
+        return SqlCircuits(self.store_block.open_ledger())
 
     @cached_property
     def shelf(self) -> Shelf:

@@ -321,7 +321,8 @@ class RunHandle:
 
     def cancel(self, reason: str = "") -> RunHandle:
         """Ask the run to stop; jobs that are alive are cancelled first."""
-        return self._record(lambda journal: deciding.cancel(journal, local_user(), self._copilot.via, reason))
+        before = self.state.phase
+        return self._stopped(deciding.cancel(self._journal(), local_user(), self._copilot.via, reason), before)
 
     # -- operating ---------------------------------------------------------------------------------------
 
@@ -331,18 +332,41 @@ class RunHandle:
 
     def abandon(self, reason: str = "") -> RunHandle:
         """Give a parked run up: jobs that are alive are stopped, then it is cancelled. Raises Refused or Conflict."""
-        return self._take_up(lambda journal: operating.abandon(journal, local_user(), self._copilot.via, reason))
+        before = self.state.phase
+        return self._stopped(operating.abandon(self._journal(), local_user(), self._copilot.via, reason), before)
+
+    def retry(self, reason: str = "") -> RunHandle:
+        """Try again what a partly finished run has no result of; asks again only if what was approved has changed.
+
+        Raises Refused when nothing is left to try.
+        """
+        return self._take_up(lambda journal: operating.retry(journal, local_user(), self._copilot.via, reason))
+
+    def _journal(self) -> Journal:
+        return Journal.open(self._installation.ledger, self.run_id)
+
+    def _stopped(self, state: RunState, before: Phase) -> RunHandle:
+        """Let Prefect know of a cancel: of its end, or that a process is needed to carry it out."""
+        from bq_copilot import waking  # noqa: PLC0415 - loads httpx; looking does not need it
+
+        if state.phase is Phase.CANCELLED:
+            self.woken = waking.tell_cancelled(self._installation, state)
+            return self
+        self.woken = waking.wake(self._installation, state, before, lambda: self.state.seq > state.seq)
+        if not self.woken.ok:
+            self.woken = waking.put_back(self._installation, state, "it was cancelled; its jobs are being stopped")
+        return self
 
     def _take_up(self, append: Callable[[Journal], RunState]) -> RunHandle:
         from bq_copilot.waking import put_back  # noqa: PLC0415 - loads httpx; looking does not need it
 
-        state = append(Journal.open(self._installation.ledger, self.run_id))
+        state = append(self._journal())
         self.woken = put_back(self._installation, state, "an operator took it up again")
         return self
 
     def _record(self, append: Callable[[Journal], RunState]) -> RunHandle:
         before = self.state.phase
-        state = append(Journal.open(self._installation.ledger, self.run_id))
+        state = append(self._journal())
         decided = state.plan is not None and state.plan.decided is not None
         if before is not Phase.AWAITING_APPROVAL or decided or state.phase is not before:
             from bq_copilot.waking import wake  # noqa: PLC0415 - loads httpx; looking does not need it

@@ -26,6 +26,7 @@ from bq_copilot.journal import Journal
 from bq_copilot.ledger import HeadMoved
 from bq_copilot.phases import Phase
 from bq_copilot.state import Plan, RunState
+from bq_copilot.steps import End, next_step
 from bq_copilot.transitions import IllegalTransition
 from bq_copilot.values import Failure
 
@@ -186,16 +187,44 @@ def answer(journal: Journal, text: str, by: str, via: str) -> RunState:
 
 
 def cancel(journal: Journal, by: str, via: str, reason: str = "") -> RunState:
-    """Record that the run shall stop. Raises Conflict when it was cancelled before or has ended."""
+    """Record that the run shall stop, and its end where nothing has to be stopped or removed first.
+
+    Raises Conflict when it was cancelled before or has ended; a parked run can be cancelled.
+    """
 
     def make(state: RunState) -> Event:
         if state.cancel is not None:
-            raise Conflict(f"{state.cancel.by} cancelled it before.", code="cancelled_before", winner=state.cancel.by)
-        if state.phase.is_terminal:
-            raise Conflict(f"The run has ended: {state.phase}.", code="ended_before", at=state.ended_at)
+            raise _cancelled_before(state)
+        if state.phase.is_terminal and state.phase is not Phase.PARKED:
+            raise Conflict(_ended_before(state), code="ended_before", at=state.ended_at)
         return CancelRequested(by=by, via=via, reason=reason)
 
-    return _append(journal, make)
+    _append(journal, make)
+    return end_cancelled(journal)
+
+
+def _cancelled_before(state: RunState) -> Conflict:
+    assert state.cancel is not None
+    parked = state.phase is Phase.PARKED
+    hint = "`bq-copilot resume` lets it finish being cancelled." if parked else "Look at it with `bq-copilot show`."
+    by = state.cancel.by
+    return Conflict(f"{by} cancelled it before.", code="cancelled_before", next=hint, winner=by)
+
+
+def _ended_before(state: RunState) -> str:
+    if state.phase is Phase.COMPLETED:
+        return f"completed before cancel: its answer is there since {state.ended_at:%Y-%m-%d %H:%M:%S} UTC."
+    return f"The run has ended: {state.phase}."
+
+
+def end_cancelled(journal: Journal) -> RunState:
+    """Record the end of a cancelled run if no process is needed for it: nothing lives, and nothing is left to undo."""
+    while journal.state.cancel is not None and isinstance(step := next_step(journal.state), End):
+        try:
+            journal.append(RunEnded(phase=step.phase, failure=step.failure))
+        except HeadMoved:
+            continue
+    return journal.state
 
 
 def expire(journal: Journal) -> RunState:

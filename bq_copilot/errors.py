@@ -36,9 +36,17 @@ class Transient(CopilotError):
     code = "transient"
 
     def __init__(
-        self, message: str = "", *, code: str | None = None, next: str = "", retry_after: float | None = None
+        self,
+        message: str = "",
+        *,
+        code: str | None = None,
+        next: str = "",
+        retry_after: float | None = None,
+        tried: bool = True,
     ) -> None:
         super().__init__(message, code=code, next=next)
+        self.tried = tried
+        """False when the other side was not even asked."""
         self.retry_after = retry_after
         """Seconds that the other side asked us to wait, or None when it did not say."""
 

@@ -15,6 +15,7 @@ from pydantic import Field, TypeAdapter
 from bq_copilot.approval import ApprovalRequest, Decision
 from bq_copilot.gate.verdict import Verdict
 from bq_copilot.job_events import JobAdopted, JobCancelRequested, JobFinished, JobIntended, JobSubmitted
+from bq_copilot.undo_events import CancelUnconfirmed, RetryRequested, UndoDone, UndoIntended
 from bq_copilot.values import (
     Cell,
     Chart,
@@ -137,6 +138,10 @@ class PlanProposed(Value):
     by: str
     """`model`, or the person who edited it."""
     note: str = ""
+    side_by_side: bool = False
+    """True when the queries may run at the same time; else one after the other, and a failure stops the rest."""
+    keeps: tuple[str, ...] = ()
+    """Queries of the revision before whose results stay: they are not part of this one and do not run again."""
 
 
 class PlanRuled(Value):
@@ -263,6 +268,10 @@ class Waited(Value):
     reason: str
     attempt: int
     until: datetime
+    since: datetime | None = None
+    """When the first wait in this row began."""
+    tried: bool = True
+    """False when nothing was asked: a place was not free, or the provider's circuit is open."""
 
 
 class StepFailed(Value):
@@ -330,6 +339,10 @@ Event = Annotated[
     | StepFailed
     | RunUnparked
     | CancelRequested
+    | CancelUnconfirmed
+    | UndoIntended
+    | UndoDone
+    | RetryRequested
     | RunEnded,
     Field(discriminator="kind"),
 ]

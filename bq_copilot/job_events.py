@@ -53,6 +53,8 @@ class JobCancelRequested(Value):
     query: str
     job_id: str
     attempt: int
+    reason: str = ""
+    """Which clock ran out; empty when the whole run is cancelled."""
 
 
 class JobFinished(Value):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Generator, Iterable
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -77,6 +77,14 @@ class SqlLedger:
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
+
+    def transaction(self, *, reads: bool = False) -> AbstractContextManager[sa.Connection]:
+        """Open a transaction for a table of somebody else's beside the ledger's. Raises LedgerUnavailable."""
+        return self._transaction(reads=reads)
+
+    def clock(self, c: sa.Connection) -> datetime:
+        """Return the database's clock inside a transaction."""
+        return _time(c.execute(self._now).scalar_one())
 
     def _create(self) -> None:
         with self._transaction() as c:

@@ -9,14 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from bq_copilot.deciding import end_cancelled
 from bq_copilot.errors import Conflict, Refused
-from bq_copilot.events import CancelRequested, Event, Recorded, RunEnded, RunUnparked
+from bq_copilot.events import CancelRequested, Event, Recorded, RetryRequested, RunEnded, RunUnparked
 from bq_copilot.journal import Journal
 from bq_copilot.ledger import HeadMoved, Ledger
 from bq_copilot.ledger_reader import UnknownEvent, parse_all
+from bq_copilot.legality import IllegalTransition
 from bq_copilot.phases import TERMINAL, Phase
 from bq_copilot.state import RunState
 from bq_copilot.transitions import apply
+from bq_copilot.undo_transitions import unfinished
 from bq_copilot.values import Failure
 
 
@@ -38,7 +41,31 @@ def abandon(journal: Journal, by: str, via: str, reason: str = "") -> RunState:
             )
         return CancelRequested(by=by, via=via, reason=reason or "abandoned")
 
-    return _append(journal, make)
+    _append(journal, make)
+    return end_cancelled(journal)
+
+
+def retry(journal: Journal, by: str, via: str, reason: str = "") -> RunState:
+    """Let a run that ended partly go on with what has no result. Raises Refused where nothing is left to try."""
+    while True:
+        journal.refresh()
+        if journal.state.phase not in {Phase.PARTIAL, Phase.FAILED} or not unfinished(journal.state):
+            raise _nothing_to_retry(journal.state)
+        try:
+            journal.append(RetryRequested(by=by, via=via, reason=reason))
+            return journal.state
+        except HeadMoved:
+            continue
+        except IllegalTransition as error:
+            raise _nothing_to_retry(journal.state) from error
+
+
+def _nothing_to_retry(state: RunState) -> Refused:
+    return Refused(
+        f"{state.run_id} is {state.phase}; none of its approved queries is left to be tried again.",
+        code="nothing_to_retry",
+        next="Ask the question again with `bq-copilot ask`.",
+    )
 
 
 def _append(journal: Journal, make: Callable[[RunState], Event]) -> RunState:

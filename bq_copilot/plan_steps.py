@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from bq_copilot import toolbox
 from bq_copilot.phases import Phase
+from bq_copilot.query_steps import for_queries
 from bq_copilot.state import Plan, RunState, Turn
 from bq_copilot.step_types import (
     AnswerCall,
@@ -14,15 +15,12 @@ from bq_copilot.step_types import (
     ConsumeApproval,
     End,
     EstimatePlan,
-    PollJob,
     ProposePlan,
-    ReadResult,
     RequestApproval,
     RulePlan,
     Step,
-    SubmitJob,
 )
-from bq_copilot.values import Failure, Query
+from bq_copilot.values import Failure
 
 
 def for_plan(state: RunState, turn: Turn, call: toolbox.ProposePlan) -> Step:
@@ -47,7 +45,7 @@ def _propose(state: RunState, turn: Turn, call: toolbox.ProposePlan) -> Step:
     if isinstance(queries, toolbox.CallProblem):
         return AnswerCall(turn, queries)
     revision = state.plan.revision + 1 if state.plan else 1
-    return ProposePlan(revision, queries, call.rationale, "model")
+    return ProposePlan(revision, queries, call.rationale, "model", side_by_side=call.side_by_side)
 
 
 def _restore(state: RunState, plan: Plan) -> Step:
@@ -60,7 +58,7 @@ def _restore(state: RunState, plan: Plan) -> Step:
     finding = next((f for v in plan.verdicts for f in v.findings if f.severity == "deny"), None)
     why = f"{finding.rule}: {finding.message}" if finding else (plan.refusal[1].message if plan.refusal else "")
     note = f"The edit by {plan.by} was not accepted ({why}). This is the plan from before it."
-    return ProposePlan(plan.revision + 1, good.queries, good.rationale, "platform", note)
+    return ProposePlan(plan.revision + 1, good.queries, good.rationale, "platform", note, good.side_by_side)
 
 
 def _decided(state: RunState, turn: Turn, plan: Plan) -> Step:
@@ -70,15 +68,18 @@ def _decided(state: RunState, turn: Turn, plan: Plan) -> Step:
     if plan.decided.verdict == "edit":
         return _edit(plan)
     if plan.voided:
-        note = f"Asked again: {plan.voided}"
-        return ProposePlan(plan.revision + 1, plan.queries, plan.rationale, "platform", note)
+        return _again(state, plan)
     if not plan.consumed:
         return ConsumeApproval(plan)
-    for query in plan.queries:
-        step = for_query(state, query)
-        if step is not None:
-            return step
-    return AnswerCall(turn)
+    return for_queries(state, turn, plan)
+
+
+def _again(state: RunState, plan: Plan) -> Step:
+    """Ask again about what is left to run; what has a result is neither asked about nor run again."""
+    rest = tuple(q for q in plan.queries if q.id not in state.results)
+    keeps = tuple(q.id for q in plan.all_queries if q.id in state.results)
+    note = f"Asked again: {plan.voided}"
+    return ProposePlan(plan.revision + 1, rest, plan.rationale, "platform", note, plan.side_by_side, keeps)
 
 
 def _rejected(plan: Plan) -> Failure:
@@ -96,18 +97,5 @@ def _edit(plan: Plan) -> Step:
     sql = dict(plan.decided.sql)
     queries = tuple(q.model_copy(update={"sql": sql.get(q.id, q.sql)}) for q in plan.queries)
     note = f"Edited by {plan.decided.by}."
-    return ProposePlan(plan.revision + 1, queries, plan.rationale, plan.decided.by, note)
-
-
-def for_query(state: RunState, query: Query) -> Step | None:
-    """Return the next step of the query's job, None when it is over (read, or failed for good)."""
-    job = state.jobs.get(query.id)
-    if job is None:
-        return SubmitJob(query, 1, intended=False)
-    if job.finished is None:
-        return SubmitJob(query, job.intent.attempt, intended=True) if job.state == "INTENDED" else PollJob(job)
-    if job.finished.ok:
-        return None if query.id in state.results else ReadResult(job)
-    if job.finished.retryable and job.intent.attempt < state.limits.attempts:
-        return SubmitJob(query, job.intent.attempt + 1, intended=False)
-    return None
+    by, keeps = plan.decided.by, tuple(q.id for q in plan.kept)
+    return ProposePlan(plan.revision + 1, queries, plan.rationale, by, note, plan.side_by_side, keeps)

@@ -25,18 +25,20 @@ def plan_proposed(state: RunState, rec: Recorded, e: ev.PlanProposed) -> RunStat
         may_replace = plan.denied or plan.refusal or plan.voided
         may_replace = may_replace or (plan.decided and plan.decided.verdict == "edit")
         need(bool(may_replace) and e.by != "model", state, e.kind, "the current revision stands")
-    need(state.phase is not Phase.CANCELLING, state, e.kind, "the run is being cancelled")
-    new = Plan(e.revision, turn.number, e.queries, e.rationale, e.by, e.note)
+    need(state.cancel is None, state, e.kind, "the run is being cancelled")
+    need(set(e.keeps) <= set(state.results), state, e.kind, "what it keeps has no result")
+    kept = tuple(q for q in (plan.all_queries if plan else ()) if q.id in e.keeps)
+    new = Plan(e.revision, turn.number, e.queries, e.rationale, e.by, e.note, e.side_by_side, kept)
     earlier = (*state.earlier, plan) if plan else state.earlier
-    past = (*state.past_jobs, *(j for k, j in state.jobs.items() if not k.startswith("profile")))
+    over = [j for k, j in state.jobs.items() if k not in e.keeps and not k.startswith("profile")]
     return replace(
         state,
         plan=new,
         earlier=earlier,
         phase=Phase.RULING,
-        past_jobs=past,
-        jobs=MappingProxyType({}),
-        results=MappingProxyType({}),
+        past_jobs=(*state.past_jobs, *over),
+        jobs=MappingProxyType({k: j for k, j in state.jobs.items() if k in e.keeps}),
+        results=MappingProxyType({k: r for k, r in state.results.items() if k in e.keeps}),
     )
 
 

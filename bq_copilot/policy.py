@@ -186,6 +186,48 @@ class Budgets(BaseModel):
     repairs: int = Field(default=3, ge=0)
 
 
+class Retries(BaseModel):
+    """How often and for how long a step is tried again after a passing fault, before it fails."""
+
+    model_config = FROZEN
+    attempts: int = Field(default=6, gt=0)
+    seconds: int = Field(default=900, gt=0)
+    longest_seconds: float = Field(default=60.0, gt=0)
+
+
+StepName = Literal[
+    "schemas", "model", "gate", "dry_run", "check", "submit", "job", "cancel", "undo", "result", "publish", "other"
+]
+
+
+class StepClocks(BaseModel):
+    """Clocks of one kind of step where they differ from the general ones."""
+
+    model_config = FROZEN
+    queued_seconds: float | None = Field(default=None, gt=0)
+    running_seconds: float | None = Field(default=None, gt=0)
+    idle_seconds: float | None = Field(default=None, gt=0)
+
+
+class Clocks(BaseModel):
+    """How long a step may wait for its turn, run, and give no sign of life. The whole run has `wall_seconds`."""
+
+    model_config = FROZEN
+    queued_seconds: float = Field(default=900, gt=0)
+    running_seconds: float = Field(default=600, gt=0)
+    idle_seconds: float = Field(default=300, gt=0)
+    steps: dict[StepName, StepClocks] = Field(default_factory=dict[StepName, StepClocks])
+
+    def of(self, step: StepName) -> StepClocks:
+        """Return all three clocks of one kind of step."""
+        own = self.steps.get(step, StepClocks())
+        return StepClocks(
+            queued_seconds=own.queued_seconds or self.queued_seconds,
+            running_seconds=own.running_seconds or self.running_seconds,
+            idle_seconds=own.idle_seconds or self.idle_seconds,
+        )
+
+
 class Profile(BaseModel):
     """How far `profile_column` may look at data."""
 
@@ -213,6 +255,8 @@ class Policy(BaseModel):
     currency: str = "USD"
     approvals: Approvals = Approvals()
     budgets: Budgets = Budgets()
+    retries: Retries = Retries()
+    clocks: Clocks = Clocks()
     profile: Profile = Profile()
     strikes: int = Field(default=3, gt=0)
 

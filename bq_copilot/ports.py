@@ -49,6 +49,8 @@ class JobView:
     tables: tuple[str, ...] = ()
     """The tables that the finished job says it read."""
     statement_type: str = ""
+    destination: str = ""
+    """`project.dataset.table` that the job writes to, empty when it is a table without a name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,10 @@ class Warehouse(Protocol):
 
     def cancel(self, job_id: str) -> None:
         """Ask the warehouse to stop the job."""
+        ...
+
+    def drop(self, table: str) -> bool:
+        """Remove a table of the scratch dataset; False when it is not there. Raises Refused for any other table."""
         ...
 
     def page(self, job_id: str, rows: int) -> Page:

@@ -189,6 +189,11 @@ class PrefectApi:
         queued = {"type": "SCHEDULED", "name": "Restarting", "message": why}
         return _rejection(self._must("POST", path, {"state": queued, "force": False}))
 
+    def cancelled(self, flow_run_id: str, why: str) -> None:
+        """Call a flow run cancelled that no process runs any more."""
+        state = {"type": "CANCELLED", "name": "Cancelled", "message": why}
+        self._must("POST", f"/flow_runs/{quote(flow_run_id)}/set_state", {"state": state, "force": True})
+
     def resume(self, flow_run_id: str, answers: Mapping[str, Any]) -> str:
         """Answer the open form; return an empty text, or why the server did not take it."""
         found = self._must("POST", f"/flow_runs/{quote(flow_run_id)}/resume", {"run_input": dict(answers)})

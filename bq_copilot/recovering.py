@@ -39,6 +39,12 @@ class Remedy(StrEnum):
     """It was cancelled in Prefect, which the ledger does not know yet."""
 
 
+STOPPING = frozenset({Phase.CANCELLING, Phase.COMPENSATING})
+"""Phases of a run whose cancel the ledger knows."""
+
+UNCONFIRMED_PAUSE = 20.0
+"""Seconds that a run sleeps whose cancel could not be confirmed, before it is woken to try again."""
+
 GRACE: dict[str, float] = {
     "RUNNING": 6.0,
     "PENDING": 12.0,
@@ -141,7 +147,7 @@ def _of_ended(seen: Witnesses) -> Remedy:
 
 def _of_living(seen: Witnesses, phase: Phase) -> Remedy:
     kind = seen.flow_run.state_type if seen.flow_run else ""
-    if kind == "CANCELLING" and phase is not Phase.CANCELLING and seen.age >= CANCEL_GRACE:
+    if kind == "CANCELLING" and phase not in STOPPING and seen.age >= CANCEL_GRACE:
         return Remedy.CANCEL
     if kind == "CRASHED" and phase not in WAITING and seen.age >= LABEL_GRACE:
         return Remedy.RELABEL
@@ -150,14 +156,15 @@ def _of_living(seen: Witnesses, phase: Phase) -> Remedy:
 
 def _of_state(seen: Witnesses, flow_run: FlowRun, phase: Phase) -> Remedy:
     if _sleeps(flow_run):
-        return Remedy.NONE if phase in WAITING else Remedy.WAKE
+        rests = phase in WAITING or (phase in STOPPING and seen.still < UNCONFIRMED_PAUSE)
+        return Remedy.NONE if rests else Remedy.WAKE
     kind = flow_run.state_type
     if kind == "SCHEDULED":
         stuck = flow_run.state_name == "AwaitingRetry" and seen.still >= 5.0
         return Remedy.RESTART if stuck else Remedy.NONE
     if not _is_gone(seen, kind):
         return Remedy.NONE
-    cancelled = kind in {"CANCELLED", "CANCELLING"} and phase is not Phase.CANCELLING
+    cancelled = kind in {"CANCELLED", "CANCELLING"} and phase not in STOPPING
     return Remedy.CANCEL if cancelled else Remedy.RESTART
 
 

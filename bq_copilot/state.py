@@ -17,7 +17,9 @@ from bq_copilot.events import (
     AnswerWritten,
     CallAnswered,
     CancelRequested,
+    CancelUnconfirmed,
     DecisionRefused,
+    Event,
     FollowUpProposed,
     JobFinished,
     JobIntended,
@@ -29,6 +31,7 @@ from bq_copilot.events import (
     RunReceived,
     RunStarted,
     TurnTaken,
+    UndoIntended,
     Waited,
 )
 from bq_copilot.gate.verdict import Ruling, Verdict
@@ -58,6 +61,11 @@ class Plan:
     rationale: str
     by: str
     note: str = ""
+    side_by_side: bool = False
+    kept: tuple[Query, ...] = ()
+    """Queries of earlier revisions whose results count, and which do not run again."""
+    attempts: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    """Attempts at each query that were over before somebody asked to retry."""
     verdicts: tuple[Verdict, ...] = ()
     estimates: tuple[Estimate, ...] = ()
     refusal: tuple[str, Failure] | None = None
@@ -81,6 +89,11 @@ class Plan:
     canary_at: datetime | None = None
 
     @property
+    def all_queries(self) -> tuple[Query, ...]:
+        """Every query whose result counts: those that were kept, then those of this revision."""
+        return (*self.kept, *self.queries)
+
+    @property
     def denied(self) -> bool:
         """True when the gate denied any of the queries."""
         return any(v.ruling is Ruling.DENY for v in self.verdicts)
@@ -94,7 +107,11 @@ class Job:
     state: str = "INTENDED"
     """INTENDED, then BigQuery's own words: PENDING, RUNNING, DONE."""
     adopted: bool = False
+    sent_at: datetime | None = None
+    """When the run heard that the warehouse has it."""
     cancel_requested: bool = False
+    timed_out: str = ""
+    """Which clock the job ran out of, empty when none."""
     finished: JobFinished | None = None
 
     @property
@@ -139,6 +156,11 @@ class RunState:
     answer: AnswerWritten | None = None
     follow_ups: tuple[FollowUpProposed, ...] = ()
     cancel: CancelRequested | None = None
+    unconfirmed: CancelUnconfirmed | None = None
+    """The newest failure to confirm that a job has stopped, None once one is confirmed."""
+    effects: tuple[Event, ...] = ()
+    """The receipts of what the run made and of what is undone, oldest first."""
+    undoing: UndoIntended | None = None
     waiting: Waited | None = None
     failure: Failure | None = None
     ended_at: datetime | None = None

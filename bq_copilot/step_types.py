@@ -11,6 +11,7 @@ from bq_copilot import toolbox
 from bq_copilot.events import QuestionAsked
 from bq_copilot.phases import Phase
 from bq_copilot.state import Job, Plan, Turn
+from bq_copilot.undoing import Undo
 from bq_copilot.values import Failure, Query
 
 
@@ -68,6 +69,9 @@ class ProposePlan:
     rationale: str
     by: str
     note: str = ""
+    side_by_side: bool = False
+    keeps: tuple[str, ...] = ()
+    """Queries of the revision before whose results stay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +133,14 @@ class CancelJob:
 
 
 @dataclass(frozen=True, slots=True)
+class UndoEffect:
+    """Remove one thing that the run made."""
+
+    undo: Undo
+    intended: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ReadResult:
     """Read and store the first page of the result."""
 
@@ -182,6 +194,7 @@ Step = (
     | SubmitJob
     | PollJob
     | CancelJob
+    | UndoEffect
     | ReadResult
     | WriteAnswer
     | RecordFollowUp

@@ -7,8 +7,10 @@ from here. Reads no clock: a step that waits carries its deadline.
 from __future__ import annotations
 
 from bq_copilot import toolbox
+from bq_copilot.cancel_steps import for_cancel
 from bq_copilot.phases import TOOLS, Phase
-from bq_copilot.plan_steps import for_plan, for_query
+from bq_copilot.plan_steps import for_plan
+from bq_copilot.query_steps import for_query
 from bq_copilot.state import RunState, Turn
 from bq_copilot.step_types import (
     AnswerCall,
@@ -31,9 +33,10 @@ from bq_copilot.step_types import (
     Step,
     SubmitJob,
     TakeTurn,
+    UndoEffect,
     WriteAnswer,
 )
-from bq_copilot.values import CLOCK, Failure
+from bq_copilot.values import Failure
 
 __all__ = [
     "AnswerCall",
@@ -56,6 +59,7 @@ __all__ = [
     "Step",
     "SubmitJob",
     "TakeTurn",
+    "UndoEffect",
     "WriteAnswer",
     "next_step",
 ]
@@ -66,7 +70,7 @@ def next_step(state: RunState) -> Step:
     if state.phase.is_terminal:
         return Done(state.phase)
     if state.cancel is not None:
-        return _cancel(state)
+        return for_cancel(state)
     if state.pinned is None:
         return Pin()
     turn = state.turn
@@ -75,18 +79,6 @@ def next_step(state: RunState) -> Step:
     if turn.taken is None:
         return TakeTurn(turn.number, requested=True)
     return _for_call(state, turn)
-
-
-def _cancel(state: RunState) -> Step:
-    for job in state.live_jobs:
-        return PollJob(job) if job.cancel_requested else CancelJob(job)
-    assert state.cancel is not None
-    billed = f"billed {state.bytes_billed:,} bytes" if state.bytes_billed else "0 bytes billed"
-    if state.cancel.via == CLOCK:
-        timed_out = f"{state.cancel.reason} ({billed})"
-        return End(Phase.FAILED, Failure(code="timed_out", message=timed_out, next="Ask again, or ask for less."))
-    message = f"cancelled by {state.cancel.by} ({billed})"
-    return End(Phase.CANCELLED, Failure(code="cancelled", message=message, next="Ask again to start over."))
 
 
 def _next_turn(state: RunState) -> Step:
@@ -158,7 +150,7 @@ def _for_call(state: RunState, turn: Turn) -> Step:
 
 
 def _give_up(state: RunState, call: toolbox.GiveUp) -> Step:
-    answered = any(q.id in state.results for q in state.plan.queries) if state.plan else False
+    answered = any(q.id in state.results for q in state.plan.all_queries) if state.plan else False
     phase = Phase.PARTIAL if answered else Phase.REFUSED
     hint = 'Ask about what the tables hold: `bq-copilot ask "Which tables are there?"` lists them.'
     return End(phase, Failure(code="cannot_answer", message=call.reason, next=hint))

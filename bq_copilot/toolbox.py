@@ -68,6 +68,9 @@ class ProposePlan(Tool):
     tool: ClassVar[str] = "propose_plan"
     queries: tuple[ProposedQuery, ...] = Field(min_length=1, max_length=8)
     rationale: str = Field(default="", max_length=2_000)
+    side_by_side: bool = Field(
+        default=False, description="True: the queries may run at once. False: in order; a failure stops the rest."
+    )
 
 
 class Citation(Value):

@@ -15,10 +15,12 @@ from bq_copilot import events as ev
 from bq_copilot import job_transitions as jobs
 from bq_copilot import plan_transitions as plans
 from bq_copilot import turn_transitions as turns
+from bq_copilot import undo_transitions as undoing
 from bq_copilot.events import Recorded
 from bq_copilot.legality import IllegalTransition, illegal, need
 from bq_copilot.phases import TERMINAL, Phase
 from bq_copilot.state import RunState, placed
+from bq_copilot.undoing import EFFECTS
 
 __all__ = ["IllegalTransition", "apply", "fold"]
 
@@ -44,6 +46,8 @@ def apply(state: RunState, recorded: Recorded) -> RunState:
     if state.phase in TERMINAL and not _may_follow_the_end(state, event):
         raise illegal(state, event.kind, f"the run has ended as {state.phase}")
     after = _APPLY[event.kind](state, recorded, event)
+    if event.kind in EFFECTS:
+        after = replace(after, effects=(*after.effects, event))
     return placed(after, recorded.seq, recorded.hash, recorded.at)
 
 
@@ -51,11 +55,16 @@ _AFTER_THE_END = frozenset({"decision_refused"})
 
 _OUT_OF_THE_PARK = frozenset({"run_unparked", "cancel_requested"})
 
+_TAKEN_UP = frozenset({Phase.PARTIAL, Phase.FAILED})
+"""Ended phases whose unfinished queries may be tried again."""
+
 
 def _may_follow_the_end(state: RunState, event: ev.Event) -> bool:
     """An operator may take a parked run up again; a version that could not read the end may have parked it."""
     if event.kind in _AFTER_THE_END:
         return True
+    if event.kind == "retry_requested":
+        return state.phase in _TAKEN_UP
     return (state.phase is Phase.PARKED and event.kind in _OUT_OF_THE_PARK) or _is_unread(event)
 
 
@@ -73,7 +82,7 @@ def _received(state: RunState, rec: Recorded, e: ev.RunReceived) -> RunState:
 def _started(state: RunState, rec: Recorded, e: ev.RunStarted) -> RunState:
     expected = (state.started.attempt if state.started else 0) + 1
     need(e.attempt == expected, state, e.kind, f"the next attempt is {expected}")
-    return replace(state, started=e, waiting=None)
+    return replace(state, started=e)
 
 
 def _pinned(state: RunState, rec: Recorded, e: ev.RunPinned) -> RunState:
@@ -109,7 +118,8 @@ def _ended(state: RunState, rec: Recorded, e: ev.RunEnded) -> RunState:
     if state.phase in TERMINAL:
         return state
     need(phase in TERMINAL, state, e.kind, f"{phase} is no terminal phase")
-    need(phase is not Phase.COMPLETED or state.answer is not None, state, e.kind, "there is no answer")
+    answered = state.answer is not None or undoing.came_too_late(state)
+    need(phase is not Phase.COMPLETED or answered, state, e.kind, "there is no answer")
     idle = not state.live_jobs or phase is Phase.PARKED
     need(idle, state, e.kind, "a job may still be alive")
     need((phase is Phase.CANCELLED) <= (state.cancel is not None), state, e.kind, "nobody cancelled it")
@@ -149,5 +159,9 @@ _APPLY: dict[str, Callable[[RunState, Recorded, Any], RunState]] = {
     "step_failed": _step_failed,
     "run_unparked": _unparked,
     "cancel_requested": _cancel_requested,
+    "cancel_unconfirmed": undoing.cancel_unconfirmed,
+    "undo_intended": undoing.undo_intended,
+    "undo_done": undoing.undo_done,
+    "retry_requested": undoing.retry_requested,
     "run_ended": _ended,
 }

@@ -50,7 +50,7 @@ def call_answered(state: RunState, rec: Recorded, e: ev.CallAnswered) -> RunStat
     turn = state.open_turn
     need(turn is not None and turn.number == e.turn, state, e.kind, "no such call is open")
     assert turn is not None
-    need(state.phase not in {Phase.AWAITING_ANSWER, Phase.CANCELLING}, state, e.kind, "the call waits")
+    need(state.phase is not Phase.AWAITING_ANSWER and state.cancel is None, state, e.kind, "the call waits")
     phase = state.phase
     if e.tool == "propose_plan":
         need(not state.live_jobs, state, e.kind, "a job is still alive")

@@ -163,6 +163,18 @@ class SpentView(TypedDict):
     bytes_billed: int
 
 
+class PartView(TypedDict):
+    """What became of one query of the plan, and whether it may be tried again."""
+
+    query: str
+    state: str
+    attempts: int
+    bytes_billed: int
+    safe_to_retry: bool
+    advice: str
+    error: ErrorView | None
+
+
 class FollowUpView(TypedDict):
     """A question that the model proposes to ask again later."""
 
@@ -203,6 +215,7 @@ class ShowView(TypedDict):
     question_open: QuestionView | None
     approval: ApprovalView | None
     jobs: list[JobView]
+    parts: list[PartView]
     results: list[ResultView]
     answer: AnswerView | None
     follow_ups: list[FollowUpView]

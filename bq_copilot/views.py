@@ -12,6 +12,7 @@ from typing import Any, TypedDict
 
 from bq_copilot.approval import ApprovalRequest, QueryFacts
 from bq_copilot.events import ResultRead
+from bq_copilot.parts import Part, parts
 from bq_copilot.phases import Phase
 from bq_copilot.state import Job, Plan, RunState
 from bq_copilot.steps import next_step
@@ -25,6 +26,7 @@ from bq_copilot.view_types import (
     ErrorView,
     FollowUpView,
     JobView,
+    PartView,
     QueryView,
     QuestionView,
     ReceiptsView,
@@ -64,6 +66,7 @@ def show(state: RunState, pages: Pages, receipts: ReceiptsView | None = None) ->
         question_open=_question(state),
         approval=approval(state),
         jobs=[_job(job) for job in (*state.past_jobs, *state.jobs.values())],
+        parts=[_part(p) for p in parts(state)],
         results=[_result(state.results[q], pages) for q in answered_queries(state)],
         answer=_answer(state, pages),
         follow_ups=[FollowUpView(when=f.when, question=f.question) for f in state.follow_ups],
@@ -83,7 +86,7 @@ def spent(state: RunState) -> SpentView:
 
 def answered_queries(state: RunState) -> list[str]:
     """Return the plan's queries whose result is stored, in the plan's order; looks at columns left out."""
-    planned = [q.id for q in state.plan.queries] if state.plan else []
+    planned = [q.id for q in state.plan.all_queries] if state.plan else []
     return [q for q in planned if q in state.results]
 
 
@@ -192,6 +195,19 @@ def _job(job: Job) -> JobView:
         cache_hit=done.cache_hit if done else False,
         milliseconds=done.milliseconds if done else 0,
         destination=intent.destination,
+        error=ErrorView(code=why.code, message=why.message, next=why.next) if why else None,
+    )
+
+
+def _part(part: Part) -> PartView:
+    why = part.failure
+    return PartView(
+        query=part.query,
+        state=part.state,
+        attempts=part.attempts,
+        bytes_billed=part.bytes_billed,
+        safe_to_retry=part.safe_to_retry,
+        advice=part.advice,
         error=ErrorView(code=why.code, message=why.message, next=why.next) if why else None,
     )
 

@@ -79,6 +79,23 @@ def _wake(api: PrefectApi, state: RunState, answers: Mapping[str, str], has_move
     return Woken(True)
 
 
+UNHELD = frozenset({"SCHEDULED", "FAILED", "CRASHED", "COMPLETED", "CANCELLED"})
+"""States of a flow run that no process holds."""
+
+
+def tell_cancelled(installation: Installation, state: RunState) -> Woken:
+    """Call the flow run of a run that has ended as cancelled so; a process that holds it does that by itself."""
+    assert state.phase is Phase.CANCELLED
+    try:
+        found = _flow_run(installation.api, state)
+        held = found is not None and found.state_type not in UNHELD and found.state_name != "Suspended"
+        if found is not None and not held:
+            installation.api.cancelled(found.id, state.failure.message if state.failure else "cancelled")
+    except (Unreachable, Refused) as error:
+        return Woken(False, _later(error))
+    return Woken(True)
+
+
 def put_back(installation: Installation, state: RunState, why: str) -> Woken:
     """Put a run that was taken up again in its queue; what is in a queue or has a process is left there."""
     try:

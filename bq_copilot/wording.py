@@ -47,6 +47,8 @@ def step_words(step: Step) -> str:  # noqa: PLR0912 - one arm a step
             return f"waits for job {step.job.intent.query}"
         case steps.CancelJob():
             return f"stops job {step.job.intent.query}"
+        case steps.UndoEffect():
+            return f"removes {step.undo.target}"
         case steps.ReadResult():
             return f"reads the result of {step.job.intent.query}"
         case steps.WriteAnswer():
@@ -119,7 +121,8 @@ def _later_words(event: ev.Event) -> str:  # noqa: PLR0912 - one arm an event
         case ev.JobAdopted():
             return f"{event.query}: job was there already, adopted, {event.state}"
         case ev.JobCancelRequested():
-            return f"{event.query}: warehouse asked to stop the job"
+            why = f": {event.reason}" if event.reason else ""
+            return f"{event.query}: warehouse asked to stop the job{why}"
         case ev.JobFinished():
             return f"{event.query}: {_finished(event)}"
         case ev.ResultRead():
@@ -133,10 +136,35 @@ def _later_words(event: ev.Event) -> str:  # noqa: PLR0912 - one arm an event
             return f"waits ({event.what}, attempt {event.attempt}): {event.reason}"
         case ev.CancelRequested():
             return f"{event.by} asked to cancel via {event.via}"
+        case _:
+            return _undo_words(event)
+
+
+def _undo_words(event: ev.Event) -> str:
+    match event:
+        case ev.CancelUnconfirmed():
+            return f"cancel unconfirmed (try {event.tries}): {event.reason}"
+        case ev.UndoIntended():
+            return f"{_UNDO[event.action]} {event.target} is to be removed"
+        case ev.UndoDone():
+            why = f": {event.failure.message}" if event.failure else ""
+            return f"{_UNDO[event.action]} {event.target}: {_OUTCOME[event.outcome]}{why}"
+        case ev.RetryRequested():
+            return f"{event.by} asked to try the rest again via {event.via}"
         case ev.RunEnded():
             return f"{event.phase}: {event.failure.message}" if event.failure else event.phase
         case _:
             return event.kind.replace("_", " ")
+
+
+_UNDO = {"drop_table": "scratch table", "delete_follow_up": "follow-up", "revoke_grant": "grant"}
+
+_OUTCOME = {
+    "done": "removed",
+    "absent": "not there",
+    "not_ours": "left alone, it is not this run's",
+    "failed": "not removed",
+}
 
 
 def _finished(event: ev.JobFinished) -> str:

@@ -115,8 +115,13 @@ def _expire(at: Installation, case: Case) -> None:
 
 
 def _cancel(at: Installation, case: Case) -> None:
-    deciding.cancel(Journal.open(at.ledger, case.head.run_id), "somebody in the Prefect UI", "prefect-ui")
-    if not case.lives:
+    journal = Journal.open(at.ledger, case.head.run_id)
+    state = deciding.cancel(journal, "somebody in the Prefect UI", "prefect-ui")
+    if case.lives:
+        return
+    if state.phase is Phase.CANCELLED:
+        at.api.cancelled(case.flow_run_id, state.failure.message if state.failure else "cancelled")
+    else:
         _told(at.api.restart(case.flow_run_id, "it was cancelled; its jobs are being stopped"), case)
 
 

@@ -21,8 +21,8 @@ from bq_copilot.errors import Damaged, LedgerUnavailable, Refused, Superseded, T
 from bq_copilot.ledger import HeadMoved
 from bq_copilot.phases import Phase
 from bq_copilot.state import RunState
-from tasks import answers, decisions, endings, jobs, model, plans, publishing, results, schemas
-from tasks.deadlines import StepTimedOut, limit_of
+from tasks import answers, decisions, endings, jobs, model, plans, publishing, results, retries, schemas, undoing
+from tasks.deadlines import StepTimedOut, limits_of
 from tasks.opening import open_run
 from tasks.outage import is_outage
 from tasks.run import Run
@@ -50,7 +50,8 @@ async def analyze(
 async def advance(run: Run, step: steps.Step, warm_seconds: float) -> None:
     """Perform one step; whoever else recorded something, or keeps this process from recording, is heard first."""
     try:
-        await attempt(run, step, warm_seconds)
+        if not endings.overdue(run):
+            await attempt(run, step, warm_seconds)
     except HeadMoved:
         return  # somebody recorded something first; the next step follows from it
     except Superseded as error:
@@ -61,16 +62,20 @@ async def advance(run: Run, step: steps.Step, warm_seconds: float) -> None:
 
 async def attempt(run: Run, step: steps.Step, warm_seconds: float) -> None:
     """Perform one step within its time; what goes wrong becomes a recorded wait or a recorded end."""
-    limit = limit_of(step, run.env.warehouse_block.job_timeout_seconds)
+    limits = limits_of(step, run.rules.clocks, endings.seconds_left(run))
     try:
-        await run.clock.run(step, limit, perform(run, step, warm_seconds))
+        retries.admit(run, step)
+        await run.clock.run(step, limits, perform(run, step, warm_seconds))
+        retries.note(run, step, ok=True)
         run.outages = 0
     except (HeadMoved, Superseded, LedgerUnavailable):
         raise
     except StepTimedOut as error:
-        endings.time_out(run, error)
+        endings.time_out(run, step, error)
     except Transient as error:
-        await endings.wait_or_fail(run, step, error)
+        if error.tried:
+            retries.note(run, step, ok=False)
+        await retries.wait_or_give_up(run, step, error)
     except Damaged as error:
         endings.end(run, Phase.PARKED, error)
     except Refused as error:
@@ -114,7 +119,9 @@ async def perform(run: Run, step: steps.Step, warm_seconds: float) -> None:  # n
         case steps.PollJob():
             await jobs.poll(run, step.job)
         case steps.CancelJob():
-            await jobs.cancel(run, step.job)
+            jobs.cancel(run, step.job)
+        case steps.UndoEffect():
+            await undoing.undo(run, step)
         case steps.ReadResult():
             await results.read(run, step.job)
         case steps.WriteAnswer():

@@ -110,11 +110,11 @@ def _plan_outcome(run: Run) -> Content:
     if plan.refusal:
         query, why = plan.refusal
         return _failed("dry_run_failed", replies.dry_run_failed(query, why, run.catalog, run.policy))
-    missing = [q.id for q in plan.queries if q.id not in run.state.results]
+    missing = [q.id for q in plan.all_queries if q.id not in run.state.results]
     if missing:
         message = f"Query {missing[0]} failed: {_job_error(run.state.jobs, missing[0])}"
         return _failed("query_failed", replies.failure("query_failed", message))
-    parts = [_part(run, q.id) for q in plan.queries]
+    parts = [_part(run, q.id) for q in plan.all_queries]
     return Content(replies.results(parts), untrusted=True)
 
 

@@ -1,9 +1,9 @@
-"""The clock of a step: how long each kind of step may take, and what a step says that took longer.
+"""The clocks of a step: how long it may run and give no sign of life, and what a step says that took longer.
 
-Decides: the limits, in seconds, by the kind of step. They lie far above what a step takes with all its own retries:
-who comes to one has hung. Waits for people have none, they expire in the ledger. Why this shape: the flow awaits
-every step under its limit; and because a hung thread may not give way, the lease of a process is renewed only while
-its step is in time.
+Decides: which clock runs out first, and in which words. The limits stand in the policy; waits for people have none,
+they expire in the ledger; how long a job may be queued is measured where it is polled. Why this shape: the flow
+awaits every step under its clocks; and because a hung thread may not give way, the lease of a process is renewed
+only while its step is in time.
 """
 
 from __future__ import annotations
@@ -11,61 +11,74 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable
+from dataclasses import dataclass
 
 from bq_copilot import steps
+from bq_copilot.amounts import span
 from bq_copilot.errors import Refused
+from bq_copilot.policy import Clocks, StepName
 from bq_copilot.steps import Step
 from bq_copilot.wording import step_words
 
-MINUTE = 60.0
-
-LIMITS: dict[type[Step], float] = {
-    steps.Pin: 5 * MINUTE,
-    steps.TakeTurn: 10 * MINUTE,
-    steps.RulePlan: 2 * MINUTE,
-    steps.EstimatePlan: 5 * MINUTE,
-    steps.ConsumeApproval: 5 * MINUTE,
-    steps.SubmitJob: 5 * MINUTE,
-    steps.CancelJob: 2 * MINUTE,
-    steps.ReadResult: 5 * MINUTE,
-    steps.End: 2 * MINUTE,
-}
-
-USUAL = MINUTE
-"""Limit of a step that only thinks and records."""
-
 UNLIMITED: tuple[type[Step], ...] = (steps.AwaitAnswer, steps.AwaitDecision, steps.Done)
 
-NAMES: dict[type[Step], str] = {
-    steps.Pin: "reading the schemas",
-    steps.TakeTurn: "asking the model",
-    steps.RulePlan: "the gate",
-    steps.EstimatePlan: "dry run",
-    steps.ConsumeApproval: "the check before execution",
-    steps.SubmitJob: "submitting the job",
-    steps.PollJob: "the job",
-    steps.CancelJob: "cancelling the job",
-    steps.ReadResult: "reading the result",
-    steps.End: "publishing the answer",
+NAMES: dict[type[Step], tuple[StepName, str]] = {
+    steps.Pin: ("schemas", "reading the schemas"),
+    steps.TakeTurn: ("model", "asking the model"),
+    steps.RulePlan: ("gate", "the gate"),
+    steps.EstimatePlan: ("dry_run", "dry run"),
+    steps.ConsumeApproval: ("check", "the check before execution"),
+    steps.SubmitJob: ("submit", "submitting the job"),
+    steps.PollJob: ("job", "the job"),
+    steps.CancelJob: ("cancel", "cancelling the job"),
+    steps.UndoEffect: ("undo", "removing what the run made"),
+    steps.ReadResult: ("result", "reading the result"),
+    steps.End: ("publish", "publishing the answer"),
 }
 
 MARGIN = 30.0
 """Seconds past its limit after which a step that did not give way makes its process unfit to hold the run."""
 
+JOB_MARGIN = 60.0
+"""Seconds that a job gets beyond its own limit to say that the warehouse has stopped it."""
+
 
 class StepTimedOut(Refused):
-    """A step took longer than anything of its kind may; the run ends, and its jobs are stopped."""
+    """A step took longer than anything of its kind may; what it timed out on is stopped."""
 
     code = "timed_out"
 
 
-def limit_of(step: Step, job_seconds: float) -> float | None:
-    """Return how long a step may take; a job as long as the warehouse allows it, and a little more to say so."""
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Seconds that a step may run in all, and without a sign of life."""
+
+    running: float
+    idle: float
+
+
+def limits_of(step: Step, clocks: Clocks, left: float | None = None) -> Limits | None:
+    """Return the limits of a step; `left` is what remains of the whole run. None for waits for people."""
     if isinstance(step, UNLIMITED):
         return None
+    own = clocks.of(NAMES[type(step)][0] if type(step) in NAMES else "other")
+    assert own.running_seconds is not None and own.idle_seconds is not None
+    running = own.running_seconds
     if isinstance(step, steps.PollJob):
-        return job_seconds + 2 * MINUTE
-    return LIMITS.get(type(step), USUAL)
+        assert own.queued_seconds is not None
+        running += own.queued_seconds + JOB_MARGIN
+    return Limits(running if left is None else max(0.1, min(running, left)), own.idle_seconds)
+
+
+def timed_out(step: Step, seconds: float, clock: str) -> StepTimedOut:
+    """Return the error that names the step, the time and the clock."""
+    hint = "Ask again; if it happens again, look at what answers so slowly."
+    return StepTimedOut(f"timed out after {span(seconds)} in {name_of(step)} ({clock} clock)", next=hint)
+
+
+def name_of(step: Step) -> str:
+    """Return what a person calls the step."""
+    return NAMES[type(step)][1] if type(step) in NAMES else f"the step that {step_words(step)}"
 
 
 class StepClock:
@@ -73,6 +86,7 @@ class StepClock:
 
     def __init__(self) -> None:
         self._due: float | None = None
+        self._sign = time.monotonic()
 
     @property
     def in_time(self) -> bool:
@@ -80,26 +94,33 @@ class StepClock:
         due = self._due
         return due is None or time.monotonic() < due + MARGIN
 
-    async def run(self, step: Step, seconds: float | None, work: Awaitable[None]) -> None:
+    def touch(self) -> None:
+        """Note a sign of life: whoever is asked has answered."""
+        self._sign = time.monotonic()
+
+    async def run(self, step: Step, limits: Limits | None, work: Awaitable[None]) -> None:
         """Await one step. Raises StepTimedOut."""
-        due = self._due = None if seconds is None else time.monotonic() + seconds
+        if limits is None:
+            await work
+            return
+        began = time.monotonic()
+        self.touch()
+        self._due = began + limits.running
+        task = asyncio.ensure_future(work)
         try:
-            await asyncio.wait_for(work, seconds)
-        except TimeoutError as error:
-            if due is None or time.monotonic() < due:
-                raise
-            raise StepTimedOut(
-                f"timed out after {_words(seconds)} in {_name(step)} (run clock)",
-                next="Ask again; if it happens again, look at what answers so slowly.",
-            ) from error
+            while not task.done():
+                due, seconds, clock = self._next(began, limits)
+                if time.monotonic() >= due:
+                    raise timed_out(step, seconds, clock)
+                await asyncio.wait({task}, timeout=due - time.monotonic())
+            task.result()
         finally:
             self._due = None
+            if not task.done():
+                task.cancel()
+                await asyncio.wait({task}, timeout=1.0)
 
-
-def _name(step: Step) -> str:
-    return NAMES.get(type(step)) or f"the step that {step_words(step)}"
-
-
-def _words(seconds: float | None) -> str:
-    assert seconds is not None
-    return f"{seconds / MINUTE:.0f} min" if seconds >= MINUTE else f"{seconds:.0f} s"
+    def _next(self, began: float, limits: Limits) -> tuple[float, float, str]:
+        """Return when which clock runs out first, and after how long."""
+        run = (began + limits.running, limits.running, "run")
+        return min(run, (self._sign + limits.idle, limits.idle, "idle"))

@@ -1,4 +1,4 @@
-"""What every task of the project shares: its place in the run as cache key, JSON results, one retry rule.
+"""What every task of the project shares: its place in the run as cache key, JSON results, no retries of its own.
 
 A task is one effect. Its key is where it stands in the run and what went into it, so a process that takes over
 finds the result that an earlier one left, and a redeploy or a changed policy never answers for another step.
@@ -11,13 +11,11 @@ from typing import Any, ParamSpec, TypeVar
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE, CacheKeyFnPolicy
-from prefect.client.schemas.objects import State, TaskRun
 from prefect.context import TaskRunContext
 from prefect.tasks import Task
 from pydantic import BaseModel, ConfigDict
 
 from bq_copilot import identity
-from bq_copilot.errors import Transient
 
 
 class Place(BaseModel):
@@ -38,18 +36,8 @@ def _key(context: TaskRunContext, parameters: dict[str, Any]) -> str:
 POSITION = CacheKeyFnPolicy(cache_key_fn=_key)
 
 
-def may_retry(task: Task[..., Any], task_run: TaskRun, state: State) -> bool:
-    """Retry what passes by itself; a wait that the other side asked for belongs to the flow, which records it."""
-    error = state.data
-    return isinstance(error, Transient) and error.retry_after is None
-
-
-RETRY: dict[str, Any] = {
-    "retries": 3,
-    "retry_delay_seconds": [0.5, 1.0, 2.0],
-    "retry_jitter_factor": 0.5,
-    "retry_condition_fn": may_retry,
-}
+ONCE: dict[str, Any] = {"retries": 0}
+"""No task retries by itself: the run's one owner of retries is `tasks.retries`, which records every wait."""
 
 
 P = ParamSpec("P")
@@ -59,9 +47,9 @@ Decorator = Callable[[Callable[P, R]], Task[P, R]]
 
 def effect(name: str) -> Decorator[P, R]:
     """Decorate a task whose result is kept and found again by its place; its first parameter is `place`."""
-    return task(name=name, cache_policy=POSITION, persist_result=True, result_serializer="json", **RETRY)
+    return task(name=name, cache_policy=POSITION, persist_result=True, result_serializer="json", **ONCE)
 
 
 def look(name: str) -> Decorator[P, R]:
     """Decorate a task that only looks: it is done anew each time."""
-    return task(name=name, persist_result=False, cache_policy=NO_CACHE, **RETRY)
+    return task(name=name, persist_result=False, cache_policy=NO_CACHE, **ONCE)

@@ -1,19 +1,20 @@
-"""How a run waits for a passing fault, and how it ends."""
+"""How a run ends, how it stumbles, and how it waits for its ledger and its server."""
 
 from __future__ import annotations
 
 import asyncio
-import random
-from datetime import timedelta
 
 from prefect.client.orchestration import get_client
 
-from bq_copilot.errors import CopilotError, LedgerUnavailable, Transient
-from bq_copilot.events import CancelRequested, RunEnded, StepFailed, Waited
+from bq_copilot.amounts import span
+from bq_copilot.cancel_steps import billed
+from bq_copilot.errors import CopilotError, LedgerUnavailable
+from bq_copilot.events import CancelRequested, RunEnded, StepFailed
 from bq_copilot.phases import Phase
-from bq_copilot.steps import End, Step
+from bq_copilot.steps import End, PollJob, Step
 from bq_copilot.values import CLOCK, Failure
 from tasks.deadlines import StepTimedOut
+from tasks.retries import stop_job
 from tasks.run import Run, failure_of
 
 LEDGER_PAUSES = (0.25, 0.5, 1.0, 2.0)
@@ -28,25 +29,8 @@ SERVER_PAUSE = 1.0
 OUTAGES = 20
 """Outages in a row at one step, each of them over when it was tried again, that are no outages but a fault."""
 
-ATTEMPTS = 6
-"""Recorded waits in a row for one step before the run fails."""
-
-LONGEST = 60.0
-"""Seconds that one wait takes at the most, unless the other side asked for more."""
-
-
-async def wait_or_fail(run: Run, step: Step, error: Transient) -> None:
-    """Record that the step waits and until when, and wait; after the last attempt the run fails."""
-    what = type(step).__name__
-    before = run.state.waiting
-    attempt = before.attempt + 1 if before and before.what == what else 1
-    if attempt > ATTEMPTS:
-        end(run, Phase.FAILED, error)
-        return
-    seconds = error.retry_after or min(LONGEST, 2.0**attempt) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
-    until = run.journal.ledger.now() + timedelta(seconds=seconds)
-    run.append(Waited(what=what, reason=str(error), attempt=attempt, until=until))
-    await _sleep(run, seconds)
+TRIES = 3
+"""Processes that may fail at the same step with the same error before the run is parked."""
 
 
 async def wait_for_ledger(run: Run) -> None:
@@ -77,20 +61,6 @@ async def wait_for_server(run: Run) -> None:
                 return
 
 
-async def _sleep(run: Run, seconds: float) -> None:
-    """Sleep, but wake when somebody records something, such as a cancel."""
-    loop = asyncio.get_running_loop()
-    end_at = loop.time() + seconds
-    while (left := end_at - loop.time()) > 0:
-        await asyncio.sleep(min(left, 0.5))
-        if run.journal.refresh():
-            return
-
-
-TRIES = 3
-"""Processes that may fail at the same step with the same error before the run is parked."""
-
-
 def stumble(run: Run, step: Step, error: Exception) -> None:
     """Record an error that nobody expected; after the last try an operator must look at the run."""
     failure = Failure(
@@ -107,12 +77,35 @@ def stumble(run: Run, step: Step, error: Exception) -> None:
         run.append(RunEnded(phase=Phase.PARKED, failure=parked))
 
 
-def time_out(run: Run, error: StepTimedOut) -> None:
-    """End the run because a step hung; jobs that are alive are stopped first, and what they cost is said."""
-    if run.state.live_jobs and run.state.cancel is None:
+def time_out(run: Run, step: Step, error: StepTimedOut) -> None:
+    """Stop what the step timed out on: its job alone, or the run where the step had no job."""
+    state = run.state
+    if isinstance(step, PollJob) and not step.job.cancel_requested:
+        stop_job(run, step.job, str(error))
+    elif state.live_jobs and state.cancel is None:
         run.append(CancelRequested(by="the run's clock", via=CLOCK, reason=str(error)))
-    else:
-        end(run, Phase.FAILED, error)
+    elif not state.live_jobs:
+        failure = failure_of(error)
+        told = failure.model_copy(update={"message": f"{failure.message} ({billed(state)})"})
+        run.append(RunEnded(phase=Phase.FAILED, failure=told))
+
+
+def overdue(run: Run) -> bool:
+    """End the run, or stop what lives of it, once it has taken longer than a whole run may; True when it has."""
+    left = seconds_left(run)
+    if left is None or left > 0 or run.state.cancel is not None:
+        return False
+    reason = f"timed out after {span(run.rules.budgets.wall_seconds)} in the whole run (run clock)"
+    run.append(CancelRequested(by="the run's clock", via=CLOCK, reason=reason))
+    return True
+
+
+def seconds_left(run: Run) -> float | None:
+    """Return what is left of the time of the whole run; None once it is being stopped."""
+    if run.state.received_at is None or run.state.cancel is not None:
+        return None
+    age = (run.journal.ledger.now() - run.state.received_at).total_seconds()
+    return run.rules.budgets.wall_seconds - age
 
 
 def end(run: Run, phase: Phase, error: CopilotError) -> None:

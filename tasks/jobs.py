@@ -12,17 +12,19 @@ from typing import Any
 
 from blocks.environment import Environment
 from bq_copilot import identity
+from bq_copilot.amounts import size
 from bq_copilot.approval import QueryFacts
-from bq_copilot.errors import Conflict, Damaged, Transient, Unfinished
+from bq_copilot.errors import Conflict, Damaged, Refused, Transient, Unfinished
 from bq_copilot.events import JobAdopted, JobCancelRequested, JobFinished, JobIntended, JobSubmitted, Waited
 from bq_copilot.gate import Parameter
 from bq_copilot.ports import JobSpec, JobView
 from bq_copilot.state import Job
-from bq_copilot.steps import SubmitJob
+from bq_copilot.steps import PollJob, SubmitJob
 from bq_copilot.values import Failure
+from tasks.deadlines import timed_out
 from tasks.durable import Place, effect, look
 from tasks.plans import ceiling, inputs_of
-from tasks.run import Run
+from tasks.run import Run, failure_of
 
 POLL_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.5, 2.0)
 """Pauses between two looks at a running job; the last one is repeated."""
@@ -30,6 +32,9 @@ POLL_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.5, 2.0)
 LOST_LOOKS = 4
 """Looks that may answer `no such job` before a submitted job counts as lost."""
 
+
+LOST_STOPPED = 3
+"""Looks more at a job that shall stop: a process that died may have sent it a moment ago."""
 
 LOST, LOST_TIMES = "lost job", 3
 """What a run waits for while a lost job is sent again, and how often it is."""
@@ -72,7 +77,7 @@ def spec_of(run: Run, query_id: str, attempt: int) -> JobSpec:
         parameters=tuple(Parameter(name=n, type=t, value=v) for n, t, v in target.parameters),
         destination=destination,
         maximum_bytes_billed=target.maximum_bytes,
-        timeout_ms=run.env.warehouse_block.job_timeout_seconds * 1000,
+        timeout_ms=_timeout_ms(run),
         labels=(
             ("app", "bq-copilot"),
             ("run", identity.label(run.id)),
@@ -84,17 +89,29 @@ def spec_of(run: Run, query_id: str, attempt: int) -> JobSpec:
     )
 
 
+def _timeout_ms(run: Run) -> int:
+    """Return how long the warehouse lets the job run: what policy and block both allow."""
+    running = run.rules.clocks.of("job").running_seconds
+    assert running is not None
+    return int(min(run.env.warehouse_block.job_timeout_seconds, running) * 1000)
+
+
 @effect(name="submit job")
 async def submit_job(place: Place, env: Environment, spec: JobSpec, *, look_first: bool) -> dict[str, Any]:
-    """Submit once, or bind to the job that is there: {"state", "adopted"}. Raises Damaged for a stranger."""
-    await asyncio.to_thread(env.warehouse.prepare)
+    """Submit once, or bind to the job that is there: {"state", "adopted"}, or {"refused"} when it was not taken.
+
+    Raises Damaged for a stranger.
+    """
     if look_first:
         found = await asyncio.to_thread(env.warehouse.job, spec.job_id)
         if found is not None:
             return _adopt(found, spec)
     try:
+        await asyncio.to_thread(env.warehouse.prepare)
         view = await asyncio.to_thread(env.warehouse.insert, spec)
         return {"state": view.state, "adopted": False}
+    except Refused as error:
+        return {"refused": failure_of(error).model_dump()}
     except (Unfinished, Conflict) as doubt:
         return await _look_again(env, spec, doubt)
 
@@ -124,6 +141,10 @@ async def submit(run: Run, step: SubmitJob) -> None:
         run.append(_intent(run, step, spec))
     place = Place(run_id=run.id, seq=step.attempt, kind="submit", inputs=spec.job_id + spec.fingerprint)
     outcome = await submit_job(place, run.env, spec, look_first=step.intended)
+    if "refused" in outcome:
+        known = {"query": step.query.id, "job_id": spec.job_id, "attempt": step.attempt}
+        run.append(JobFinished(**known, ok=False, failure=Failure(**outcome["refused"]), retryable=False))
+        return
     kind = JobAdopted if outcome["adopted"] else JobSubmitted
     run.append(kind(query=step.query.id, job_id=spec.job_id, attempt=step.attempt, state=outcome["state"]))
 
@@ -144,22 +165,37 @@ def _intent(run: Run, step: SubmitJob, spec: JobSpec) -> JobIntended:
 @look(name="poll job")
 async def poll_job(run: Run, job: Job) -> dict[str, Any] | None:
     """Look until the job is DONE and return it as JSON; None when something else was recorded meanwhile."""
-    missing = 0
+    missing, looks = 0, LOST_LOOKS + (LOST_STOPPED if job.cancel_requested else 0)
     for turn in range(1_000_000):
         view = await asyncio.to_thread(run.env.warehouse.job, job.intent.job_id)
+        run.clock.touch()
         missing = 0 if view else missing + 1
         if view is not None and view.state == "DONE":
             return asdict(view) | {"failure": view.failure.model_dump() if view.failure else None}
-        if missing >= LOST_LOOKS:
+        if missing >= looks:
             return {"lost": True}
+        if view is not None and view.state == "PENDING":
+            _check_queue(run, job)
         if run.journal.refresh():
             return None
         await asyncio.sleep(POLL_SECONDS[min(turn, len(POLL_SECONDS) - 1)])
     return None
 
 
+def _check_queue(run: Run, job: Job) -> None:
+    """Raises StepTimedOut for a job that has stood in the warehouse's queue for too long."""
+    if job.sent_at is None or job.cancel_requested:
+        return
+    limit = run.rules.clocks.of("job").queued_seconds
+    assert limit is not None
+    if (run.journal.ledger.now() - job.sent_at).total_seconds() > limit:
+        raise timed_out(PollJob(job), limit, "queue")
+
+
 async def poll(run: Run, job: Job) -> None:
-    """Wait until the warehouse says DONE and record what became of the job."""
+    """Wait until the warehouse says DONE and record what became of the job; one that shall stop is told so first."""
+    if job.cancel_requested:
+        await cancel_job(run.env, job.intent.job_id)
     found = await poll_job(run, job)
     if found is None:
         return
@@ -177,10 +213,19 @@ async def poll(run: Run, job: Job) -> None:
             bytes_billed=found["bytes_billed"],
             cache_hit=found["cache_hit"],
             milliseconds=found["milliseconds"],
-            failure=Failure.model_validate(failure) if failure else None,
-            retryable=found["retryable"],
+            failure=_why(run, job, found, Failure.model_validate(failure) if failure else None),
+            retryable=found["retryable"] and not job.cancel_requested,
         )
     )
+
+
+def _why(run: Run, job: Job, found: dict[str, Any], failure: Failure | None) -> Failure | None:
+    """A job that was stopped because its time or its tries were over says so, and what it cost."""
+    if failure is None or not job.timed_out:
+        return failure
+    cost = f"{size(found['bytes_billed'])} billed" if found["bytes_billed"] else "0 bytes billed"
+    code = "timed_out" if job.timed_out.startswith("timed out") else "gave_up"
+    return Failure(code=code, message=f"{job.timed_out} ({cost})", next="Ask for less, or try it again later.")
 
 
 async def _send_again(run: Run, job: Job) -> None:
@@ -227,8 +272,7 @@ async def cancel_job(env: Environment, job_id: str) -> None:
     await asyncio.to_thread(env.warehouse.cancel, job_id)
 
 
-async def cancel(run: Run, job: Job) -> None:
-    """Record that the job shall stop, and ask the warehouse."""
+def cancel(run: Run, job: Job) -> None:
+    """Record that the job shall stop; the poll that follows asks the warehouse, as often as it must."""
     intent = job.intent
     run.append(JobCancelRequested(query=intent.query, job_id=intent.job_id, attempt=intent.attempt))
-    await cancel_job(run.env, intent.job_id)

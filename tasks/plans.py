@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from bq_copilot import canary, deciding
 from bq_copilot.approval import QueryFacts, digest_of
@@ -20,7 +21,7 @@ from bq_copilot.events import (
 )
 from bq_copilot.identities import How, Identity
 from bq_copilot.requests import Site, build, most_billed
-from bq_copilot.state import Plan
+from bq_copilot.state import Plan, RunState
 from bq_copilot.steps import ProposePlan
 from bq_copilot.values import Estimate
 from tasks.drift import find_drift
@@ -32,7 +33,15 @@ from tasks.run import Run, failure_of
 def propose(run: Run, step: ProposePlan) -> None:
     """Record a plan revision."""
     run.append(
-        PlanProposed(revision=step.revision, queries=step.queries, rationale=step.rationale, by=step.by, note=step.note)
+        PlanProposed(
+            revision=step.revision,
+            queries=step.queries,
+            rationale=step.rationale,
+            by=step.by,
+            note=step.note,
+            side_by_side=step.side_by_side,
+            keeps=step.keeps,
+        )
     )
 
 
@@ -85,7 +94,7 @@ async def consume(run: Run, plan: Plan) -> None:
     assert plan.request is not None
     if digest_of(plan.request) != plan.digest:
         raise Damaged(f"request {plan.request.request_id} is not what its digest names")
-    drifted = await find_drift(run, plan, site_of(run))
+    drifted = await find_drift(run, rest_of(run.state, plan), site_of(run))
     if drifted is not None:
         run.append(drifted)
         return
@@ -93,6 +102,23 @@ async def consume(run: Run, plan: Plan) -> None:
         deciding.consume(run.journal, plan.request.request_id, plan.digest)
     except (Conflict, Refused):
         return  # somebody was first: the next step follows from what they recorded
+
+
+def rest_of(state: RunState, plan: Plan) -> Plan:
+    """Return the plan with those queries alone that have no result yet: only they are compared and run."""
+    assert plan.request is not None
+    left = {q.id for q in plan.queries if q.id not in state.results}
+    if len(left) == len(plan.queries):
+        return plan
+    facts = tuple(q for q in plan.request.queries if q.id in left)
+    judged = tuple(v for q, v in zip(plan.queries, plan.verdicts, strict=True) if q.id in left)
+    return replace(
+        plan,
+        queries=tuple(q for q in plan.queries if q.id in left),
+        verdicts=judged,
+        estimates=tuple(e for e in plan.estimates if e.query in left),
+        request=plan.request.model_copy(update={"queries": facts}),
+    )
 
 
 def ceiling(query: QueryFacts) -> int:

@@ -35,6 +35,8 @@ class Run:
         self.clock = StepClock()
         self.outages = 0
         """Steps in a row that the Prefect server did not let through."""
+        self.unconfirmed = 0
+        """Tries of this process to confirm a cancel that were in vain."""
         self._known: dict[str, Any] = {}
 
     @property
@@ -56,6 +58,11 @@ class Run:
         """The policy that the run is judged by; another one after an approval was voided for its sake."""
         pinned = self._pinned
         return self._once(pinned.policy_fingerprint, lambda: self._read_policy(pinned))
+
+    @property
+    def rules(self) -> Policy:
+        """The policy that the run is judged by; before anything is pinned, the environment's."""
+        return self.policy if self.state.pinned is not None else self.env.policy
 
     @property
     def catalog(self) -> Catalog:

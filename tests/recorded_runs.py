@@ -26,6 +26,7 @@ from bq_copilot.phases import tools_in
 from bq_copilot.policy import Policy
 from bq_copilot.shelf import Shelf
 from bq_copilot.state import RunState
+from bq_copilot.steps import End, next_step
 from bq_copilot.values import (
     Cell,
     Chart,
@@ -196,8 +197,8 @@ class Recording:
         assert plan is not None and plan.request is not None
         return self.add(ev.ApprovalConsumed(request_id=plan.request.request_id, digest=plan.digest))
 
-    def job(self, query: str = "q1", *, fails: str = "") -> Recording:
-        """One job runs to its end."""
+    def job(self, query: str = "q1", *, fails: str = "", done: bool = True) -> Recording:
+        """One job runs to its end, or is on the warehouse."""
         job_id = identity.job_id(self.run_id, query, 1, 1)
         place = {"query": query, "job_id": job_id, "attempt": 1}
         self.add(
@@ -211,6 +212,8 @@ class Recording:
             )
         )
         self.add(ev.JobSubmitted(**place, state="RUNNING"))
+        if not done:
+            return self
         failure = Failure(code="invalid", message=fails) if fails else None
         return self.add(
             ev.JobFinished(
@@ -299,6 +302,20 @@ def waiting_for_answer(home: Path, **more: Any) -> Recording:
 def approved(home: Path, **more: Any) -> Recording:
     """A run whose plan was approved and checked, with no job yet."""
     return waiting_for_approval(home, **more).decided().consumed()
+
+
+def executing(home: Path, **more: Any) -> Recording:
+    """A run whose job is on the warehouse."""
+    return approved(home, **more).job(done=False)
+
+
+def partial(home: Path, **more: Any) -> Recording:
+    """A run whose first query has a result and whose second one failed."""
+    run = Recording(home, **more).started().looked().planned(SQL, SQL).requested().decided().consumed()
+    run.job("q1").read(query="q1").job("q2", fails="Division by zero")
+    step = next_step(run.state)
+    assert isinstance(step, End)
+    return run.ended(step.phase, step.failure)
 
 
 def finished(home: Path, **more: Any) -> Recording:

@@ -31,6 +31,7 @@ OWN = {
     "cancel": steering.cancel,
     "resume": operating.resume,
     "abandon": operating.abandon,
+    "retry": operating.retry,
 }
 
 

@@ -13,6 +13,7 @@ import typer
 from bq_copilot.cli.options import Environment, Json, RunId
 from bq_copilot.cli.steering import done
 from bq_copilot.client import Copilot
+from bq_copilot.parts import parts
 
 Reason = Annotated[str, typer.Option(help="Why, for the receipt.")]
 
@@ -21,6 +22,13 @@ def resume(run: RunId, reason: Reason = "", json: Json = False, environment: Env
     """Let a parked run go on where it stopped."""
     handle = Copilot(environment=environment, via="cli").run(run).resume(reason)
     done(handle, f"{run} goes on.", as_json=json)
+
+
+def retry(run: RunId, reason: Reason = "", json: Json = False, environment: Environment = "default") -> None:
+    """Try again what a partly finished run has no result of; what finished is not run again."""
+    handle = Copilot(environment=environment, via="cli").run(run).retry(reason)
+    left = ", ".join(p.query for p in parts(handle.state) if p.state != "finished")
+    done(handle, f"{run} goes on with {left}.", as_json=json)
 
 
 def abandon(run: RunId, reason: Reason = "", json: Json = False, environment: Environment = "default") -> None:

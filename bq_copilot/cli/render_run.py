@@ -35,8 +35,8 @@ def render_outcome(console: Console, view: ShowView) -> None:
     """Print how the run came out: the answer or the reason why there is none, the cost, the receipts."""
     if view["answer"]:
         _answer(console, view, view["answer"])
-    elif view["results"]:
-        _finished_parts(console, view)
+    elif view["parts"]:
+        _parts(console, view)
     if view["error"]:
         style = PHASE_STYLE.get(view["phase"], "red")
         said, phase = safe(view["error"]["message"]), view["phase"]
@@ -148,10 +148,17 @@ def _chart(console: Console, answer: AnswerView) -> None:
         console.print(Text(drawn))
 
 
-def _finished_parts(console: Console, view: ShowView) -> None:
-    for result in view["results"]:
-        text = f"{result['query']} finished: {result['row_count']:,} rows (job {result['job_id']})"
-        console.print(Text(safe(text)))
+def _parts(console: Console, view: ShowView) -> None:
+    """What finished and what did not, with the bytes of each and what a retry would do."""
+    table = Table(header_style="bold", show_edge=False)
+    for name in ("query", "state", "rows", "billed", "retry"):
+        table.add_column(name, justify="right" if name in {"rows", "billed"} else "left")
+    rows = {r["query"]: f"{r['row_count']:,}" for r in view["results"]}
+    for part in view["parts"]:
+        billed = size(part["bytes_billed"]) if part["bytes_billed"] else "0 B"
+        state = part["state"].replace("_", " ")
+        table.add_row(Text(safe(part["query"])), state, rows.get(part["query"], ""), billed, Text(part["advice"]))
+    console.print(table)
 
 
 def _receipts(console: Console, view: ShowView) -> None:

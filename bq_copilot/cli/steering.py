@@ -102,7 +102,13 @@ def answer(
 def cancel(run: RunId, reason: Reason = "", json: Json = False, environment: Environment = "default") -> None:
     """Stop a run; jobs that are alive are cancelled first, and what they cost is said."""
     handle = _open(run, environment).cancel(reason)
-    done(handle, f"Cancel of {run} is recorded.", as_json=json)
+    failure = handle.state.failure
+    ended = handle.phase.is_terminal and failure is not None
+    done(
+        handle,
+        failure.message if ended and failure else f"Cancel of {run} is recorded; it is being stopped.",
+        as_json=json,
+    )
 
 
 def _decided(handle: RunHandle, word: str, *, as_json: bool) -> None:

@@ -23,6 +23,8 @@ class MemoryWarehouse:
         self._tables: Mapping[str, Table] = {t.id: t for t in tables}
         self._page = page
         self._bytes = bytes_read
+        self.made: set[str] = set()
+        """Result tables that are there."""
         self.jobs: dict[str, JobView] = {}
         self.executions: dict[str, int] = {}
         self.dry_runs = 0
@@ -60,7 +62,9 @@ class MemoryWarehouse:
             milliseconds=5,
             tables=self._read_by(spec.sql),
             statement_type="SELECT",
+            destination=spec.destination,
         )
+        self.made.add(spec.destination)
         self.jobs[spec.job_id] = done
         return replace(done, state="PENDING", ok=False)
 
@@ -70,6 +74,14 @@ class MemoryWarehouse:
 
     def cancel(self, job_id: str) -> None:
         """Jobs are done at once; there is nothing to stop."""
+
+    def drop(self, table: str) -> bool:
+        """Remove a result table; False when it is not there. Raises Refused for a table that is not scratch."""
+        if table.rpartition(".")[0] != self.scratch:
+            raise Refused(f"{table} is not in {self.scratch}", code="not_scratch")
+        was_there = table in self.made
+        self.made.discard(table)
+        return was_there
 
     def page(self, job_id: str, rows: int) -> Page:
         """Return at most `rows` rows of the result."""

@@ -21,6 +21,8 @@ class PrefectDouble:
 
     url: str = ""
     state: str = "SCHEDULED"
+    name: str = ""
+    """Name of the state where it is not its type's own."""
     has_deployment: bool = True
     busy: int = 0
     """How many calls still get a 503."""
@@ -61,7 +63,7 @@ class PrefectDouble:
         return self._flow_run()
 
     def _flow_run(self) -> dict[str, Any]:
-        return {"id": FLOW_RUN, "name": "n", "state": {"type": self.state, "name": self.state.title()}}
+        return {"id": FLOW_RUN, "name": "n", "state": {"type": self.state, "name": self.name or self.state.title()}}
 
     def _about_runs(self, path: str, body: Any) -> tuple[int, Any]:
         if path == "/flow_runs/filter":

@@ -117,13 +117,30 @@ def test_a_question_is_answered_once(home: Path, bq: Bq) -> None:
     assert (second.code, second.json["error"]["winner"]) == (3, local_user())
 
 
-def test_cancel_of_a_waiting_run_wakes_it_without_approving(home: Path, bq: Bq, prefect: PrefectDouble) -> None:
-    """The form that was open for approval is answered with a rejection: a cancel can never look like a yes."""
-    run, prefect.state = rr.waiting_for_approval(home), "PAUSED"
-    assert bq("cancel", run.run_id, "--reason", "no need").code == 0
-    assert prefect.bodies("/resume") == [{"run_input": {"decision": "reject", "reason": "cancelled"}}]
+def test_cancel_of_a_waiting_run_ends_it_at_once_without_approving(home: Path, bq: Bq, prefect: PrefectDouble) -> None:
+    """The ledger has its end before Prefect hears of it; the form is not answered, the sleeping flow run is told."""
+    run, prefect.state, prefect.name = rr.waiting_for_approval(home), "PAUSED", "Suspended"
+    found = bq("cancel", run.run_id, "--reason", "no need")
+    assert (found.code, f"cancelled by {local_user()} (0 bytes billed)" in found.out) == (0, True)
+    assert prefect.bodies("/resume") == []
+    assert [b["state"]["type"] for b in prefect.bodies("/set_state")] == ["CANCELLED"]
     run.journal.refresh()
-    assert (run.state.phase, run.state.cancel and run.state.cancel.reason) == ("cancelling", "no need")
+    assert (run.state.phase, run.state.cancel and run.state.cancel.reason) == ("cancelled", "no need")
+
+
+def test_cancel_while_a_job_may_live_leaves_the_end_to_a_process(home: Path, bq: Bq, prefect: PrefectDouble) -> None:
+    """The client never says cancelled for a job that it cannot see; the flow run is put to work."""
+    run, prefect.state = rr.executing(home), "CRASHED"
+    found = bq("cancel", run.run_id, "--json")
+    assert (found.code, found.json["phase"]) == (0, "cancelling")
+    assert [b["state"]["type"] for b in prefect.bodies("/set_state")] == ["CRASHED", "SCHEDULED"]
+
+
+def test_cancel_counts_while_the_server_is_down(home: Path, bq: Bq, prefect: PrefectDouble) -> None:
+    """The run has ended in the ledger; that Prefect does not know yet is said, and is not an error."""
+    run, prefect.busy = rr.waiting_for_approval(home), 1_000
+    found = bq("cancel", run.run_id, "--json")
+    assert (found.code, found.json["phase"], found.json["goes_on"]) == (0, "cancelled", False)
 
 
 def test_cancel_of_a_finished_run_says_that_it_has_ended(home: Path, bq: Bq) -> None:

@@ -16,7 +16,16 @@ LONGEST_FILE = 400
 LONGEST_FUNCTION = 60
 
 EDGES = ("bq_copilot.cli", "bq_copilot.gate.engines", "bq_copilot.testing")
-EDGE_MODULES = {"client", "installation", "ledger_sql", "prefect_api", "waking", "charts"}
+EDGE_MODULES = {
+    "client",
+    "installation",
+    "ledger_sql",
+    "circuits_sql",
+    "spending_sql",
+    "prefect_api",
+    "waking",
+    "charts",
+}
 """Modules that may load a library beyond pydantic and sqlglot; everything else is the core."""
 
 FOREIGN = ("prefect", "google", "openai", "httpx", "sqlalchemy", "pandas", "matplotlib")

@@ -9,16 +9,34 @@ import pytest
 from bq_copilot import steps
 from bq_copilot.events import CancelRequested
 from bq_copilot.phases import Phase
+from bq_copilot.policy import Clocks
 from bq_copilot.values import CLOCK
 from tasks import deadlines
-from tasks.deadlines import StepClock, StepTimedOut, limit_of
+from tasks.deadlines import Limits, StepClock, StepTimedOut, limits_of
 from tests.unit.walker import Walker
 
 
-async def test_a_hung_step_is_given_up_and_named() -> None:
+async def test_F06_a_hung_step_is_given_up_and_named() -> None:
     """The message says which step, after how long, and by which clock."""
     with pytest.raises(StepTimedOut, match=r"timed out after 0 s in the gate \(run clock\)"):
-        await StepClock().run(steps.RulePlan(plan=None), 0.02, asyncio.sleep(30))  # type: ignore[arg-type]
+        await StepClock().run(steps.RulePlan(plan=None), Limits(0.02, 9), asyncio.sleep(30))  # type: ignore[arg-type]
+
+
+async def test_F06_a_step_without_a_sign_of_life_is_given_up_by_the_idle_clock() -> None:
+    """It may run for long as long as whoever it asks answers; then it says which clock ran out."""
+    clock, signs = StepClock(), 0
+
+    async def answers_then_hangs() -> None:
+        nonlocal signs
+        while signs < 5:
+            signs += 1
+            await asyncio.sleep(0.02)
+            clock.touch()
+        await asyncio.sleep(30)
+
+    with pytest.raises(StepTimedOut, match=r"timed out after 0 s in reading the result \(idle clock\)"):
+        await clock.run(steps.ReadResult(job=None), Limits(9, 0.06), answers_then_hangs())  # type: ignore[arg-type]
+    assert signs == 5
 
 
 async def test_a_timeout_of_the_step_itself_is_not_the_clocks() -> None:
@@ -28,15 +46,23 @@ async def test_a_timeout_of_the_step_itself_is_not_the_clocks() -> None:
         raise TimeoutError("the socket's own")
 
     with pytest.raises(TimeoutError, match="the socket's own"):
-        await StepClock().run(steps.Pin(), 30, fails())
+        await StepClock().run(steps.Pin(), Limits(30, 30), fails())
 
 
 def test_waits_for_people_have_no_limit_and_everything_else_has() -> None:
-    """People expire in the ledger; a job gets what the warehouse allows it."""
-    walker = Walker(1)
-    assert limit_of(steps.AwaitDecision(plan=None), 600) is None  # type: ignore[arg-type]
-    assert limit_of(steps.PollJob(job=None), 600) == 720  # type: ignore[arg-type]
-    assert limit_of(steps.next_step(walker.journal.state), 600)
+    """People expire in the ledger; a job may be queued and run, each for its time, and then say that it was stopped."""
+    clocks = Clocks(queued_seconds=100, running_seconds=200, idle_seconds=50)
+    assert limits_of(steps.AwaitDecision(plan=None), clocks) is None  # type: ignore[arg-type]
+    assert limits_of(steps.PollJob(job=None), clocks) == Limits(360, 50)  # type: ignore[arg-type]
+    assert limits_of(steps.Pin(), clocks) == Limits(200, 50)
+
+
+def test_each_kind_of_step_may_have_clocks_of_its_own() -> None:
+    """And no step outlives the run."""
+    clocks = Clocks.model_validate({"steps": {"dry_run": {"running_seconds": 7, "idle_seconds": 3}}})
+    step = steps.EstimatePlan(plan=None)  # type: ignore[arg-type]
+    assert limits_of(step, clocks) == Limits(7, 3)
+    assert limits_of(step, clocks, left=5) == Limits(5, 3)
 
 
 async def test_a_process_whose_step_does_not_give_way_is_unfit(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,7 +74,7 @@ async def test_a_process_whose_step_does_not_give_way_is_unfit(monkeypatch: pyte
     async def look() -> None:
         assert not clock.in_time
 
-    await clock.run(steps.Pin(), 0.5, look())
+    await clock.run(steps.Pin(), Limits(0.5, 0.5), look())
     assert clock.in_time
 
 

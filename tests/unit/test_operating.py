@@ -39,13 +39,13 @@ def test_a_parked_run_goes_on_where_it_stopped() -> None:
 
 
 def test_an_abandoned_run_is_cancelled_by_the_operator() -> None:
-    """Its jobs are stopped first, as with any cancel."""
+    """With nothing to stop it has ended at once, with who gave it up."""
     walker = Walker(1)
     walker.journal.append(POISON)
     state = operating.abandon(walker.journal, "olga", "cli")
-    step = steps.next_step(state)
-    assert isinstance(step, steps.End)
-    assert (step.phase, state.cancel and state.cancel.by) == (Phase.CANCELLED, "olga")
+    assert (state.phase, state.cancel and state.cancel.by) == (Phase.CANCELLED, "olga")
+    assert state.failure is not None
+    assert state.failure.message == "cancelled by olga (0 bytes billed)"
 
 
 def test_a_run_that_is_not_parked_is_neither_resumed_nor_abandoned() -> None:
@@ -59,10 +59,11 @@ def test_a_run_that_is_not_parked_is_neither_resumed_nor_abandoned() -> None:
 def test_a_run_that_was_parked_while_it_was_cancelled_can_only_be_resumed() -> None:
     """It is told who cancelled it before."""
     walker = Walker(1)
-    deciding.cancel(walker.journal, "ana", "cli")
+    walker.journal.append(ev.CancelRequested(by="ana", via="cli"))
     walker.journal.append(POISON)
-    with pytest.raises(Conflict, match="ana cancelled it"):
-        operating.abandon(walker.journal, "olga", "cli")
+    for verb in (operating.abandon, deciding.cancel):
+        with pytest.raises(Conflict, match="ana cancelled it"):
+            verb(walker.journal, "olga", "cli")
     assert operating.resume(walker.journal, "olga", "cli").phase is Phase.CANCELLING
 
 

@@ -61,11 +61,15 @@ def test_no_job_is_intended_without_a_consumed_approval_or_a_profile(seed: int) 
     walker = Walker(seed)
     walker.walk()
     allowed: set[str] = set()
+    planned: set[str] = set()
     for recorded in walker.ledger.read("r-walk"):
         match recorded.event:
             case ev.ApprovalConsumed():
-                allowed.add("q1")
-            case ev.PlanProposed():
+                allowed |= planned
+            case ev.PlanProposed(queries=queries):
+                allowed.clear()
+                planned = {q.id for q in queries}
+            case ev.RetryRequested():
                 allowed.clear()
             case ev.ProfilePlanned(query=query):
                 allowed.add(query.id)

@@ -56,6 +56,12 @@ def verdict(ruling: Ruling = Ruling.ALLOW) -> Verdict:
     )
 
 
+def two_queries(*, side_by_side: bool) -> str:
+    """Return the arguments of a plan of two queries."""
+    queries = [{"id": f"q{n}", "purpose": "p", "sql": "SELECT a FROM `p.d.t`"} for n in (1, 2)]
+    return json.dumps({"queries": queries, "side_by_side": side_by_side})
+
+
 def request_for(state: RunState, plan: steps.Plan, now, *, needed: int = 1, **more) -> ApprovalRequest:
     """Return a request for the plan."""
     facts = QueryFacts(
@@ -67,6 +73,7 @@ def request_for(state: RunState, plan: steps.Plan, now, *, needed: int = 1, **mo
         accuracy="PRECISE",
         usd=0.0,
     )
+    queries = tuple(facts.model_copy(update={"id": q.id}) for q in plan.queries)
     values = {
         "request_id": f"{state.run_id}.{plan.revision}",
         "run_id": state.run_id,
@@ -75,8 +82,8 @@ def request_for(state: RunState, plan: steps.Plan, now, *, needed: int = 1, **mo
         "requester": state.requester,
         "warehouse": "w",
         "sandbox": True,
-        "queries": (facts,),
-        "total_bytes": 100,
+        "queries": queries,
+        "total_bytes": 100 * len(queries),
         "total_usd": 0.0,
         "policy_fingerprint": "p",
         "schema_fingerprint": "s",
@@ -94,6 +101,7 @@ class Walker:
     def __init__(self, seed: int, ledger: MemoryLedger | None = None, run_id: str = "r-walk") -> None:
         self.random = random.Random(seed)
         self.ledger = ledger or MemoryLedger()
+        self.retries = 0
         self.journal: Journal = begin(self.ledger, run_id, received())[0]
 
     def walk(self, most: int = 120) -> RunState:
@@ -101,12 +109,25 @@ class Walker:
         for _ in range(most):
             step = steps.next_step(self.journal.state)
             if isinstance(step, steps.Done):
-                break
+                if not self.taken_up():
+                    break
+                continue
             self.ledger.advance(self.random.choice([0.0, 0.5, 30.0]))
             self.journal.append(self.event_for(step))
             if self.random.random() < 0.02 and self.journal.state.cancel is None:
                 self.interrupt()
         return self.journal.state
+
+    def taken_up(self) -> bool:
+        """Ask to try the rest again, now and then, where something is left."""
+        if self.retries and self.random.random() < 0.5:
+            return False
+        self.retries += 1
+        try:
+            self.journal.append(ev.RetryRequested(by="ana", via="test"))
+        except Refused:
+            return False
+        return True
 
     def interrupt(self) -> None:
         """Cancel, where that is still possible."""
@@ -141,10 +162,12 @@ class Walker:
                 query = Query(id=f"profile{turn.number}", purpose="p", sql="SELECT 1")
                 return ev.ProfilePlanned(turn=turn.number, query=query, verdict=verdict(), maximum_bytes=10)
             case steps.ProposePlan(revision=revision, queries=queries, rationale=words, by=by, note=note):
-                return ev.PlanProposed(revision=revision, queries=queries, rationale=words, by=by, note=note)
+                how = {"side_by_side": step.side_by_side, "keeps": step.keeps}
+                return ev.PlanProposed(revision=revision, queries=queries, rationale=words, by=by, note=note, **how)
             case steps.RulePlan(plan=plan):
                 ruling = Ruling.DENY if chance < 0.2 else Ruling.ALLOW
-                return ev.PlanRuled(revision=plan.revision, verdicts=(verdict(ruling),))
+                rest = tuple(verdict() for _ in plan.queries[1:])
+                return ev.PlanRuled(revision=plan.revision, verdicts=(verdict(ruling), *rest))
             case steps.EstimatePlan(plan=plan):
                 return self._estimate(plan, chance)
             case steps.RequestApproval(plan=plan):
@@ -166,6 +189,8 @@ class Walker:
         weights = [6.0 if t in {"propose_plan", "write_answer"} else 1.0 for t in offered]
         name = self.random.choices(offered, weights)[0]
         arguments = json.dumps(ARGUMENTS.get(name, {}))
+        if name == "propose_plan" and self.random.random() < 0.5:
+            arguments = two_queries(side_by_side=self.random.random() < 0.5)
         if self.random.random() < 0.05:
             arguments = '{"broken'
         call = ToolCall(id=f"c{turn}", name=name, arguments=arguments) if name else None
@@ -175,7 +200,8 @@ class Walker:
         name = turn.taken.call.name if turn.taken.call else ""
         done = True
         if name == "propose_plan" and problem is None:
-            done = bool(state.plan and state.plan.consumed and "q1" in state.results)
+            plan = state.plan
+            done = bool(plan and plan.consumed and {q.id for q in plan.all_queries} <= set(state.results))
         code = problem.code if problem else ("" if done else "query_failed")
         return ev.CallAnswered(
             turn=turn.number, tool=name, ok=done and problem is None, code=code, content=SHELF.put("{}")
@@ -185,10 +211,9 @@ class Walker:
         if chance < 0.15:
             failure = Failure(code="invalidQuery", message="no such column")
             return ev.EstimateRefused(revision=plan.revision, query="q1", failure=failure)
-        estimate = Estimate(
-            query="q1", statement_type="SELECT", bytes=1, accuracy="PRECISE", tables=(TABLE,), columns=(), usd=0
-        )
-        return ev.PlanEstimated(revision=plan.revision, estimates=(estimate,))
+        said = {"statement_type": "SELECT", "bytes": 1, "accuracy": "PRECISE", "tables": (TABLE,), "usd": 0}
+        estimates = tuple(Estimate(query=q.id, columns=(), **said) for q in plan.queries)
+        return ev.PlanEstimated(revision=plan.revision, estimates=estimates)
 
     def _decision(self, plan, chance: float) -> ev.Event:
         words = "reject" if chance < 0.1 else ("edit" if chance < 0.25 else "approve")
@@ -200,7 +225,7 @@ class Walker:
             verdict=words,
             by=f"person{len(plan.approvals)}",
             via="test",
-            sql=(("q1", "SELECT a FROM `p.d.t` LIMIT 1"),) if words == "edit" else (),
+            sql=((plan.queries[0].id, "SELECT a FROM `p.d.t` LIMIT 1"),) if words == "edit" else (),
         )
         return ev.ApprovalDecided(decision=decision)
 
@@ -214,7 +239,7 @@ class Walker:
                     project="p",
                     location="US",
                     fingerprint="f",
-                    destination="p.s.t",
+                    destination=f"p.s.{query.id}_{self.journal.state.seq}",
                     maximum_bytes_billed=10,
                 )
             case steps.SubmitJob(query=query, attempt=attempt):
@@ -222,11 +247,17 @@ class Walker:
                 job_id = self.journal.state.jobs[query.id].intent.job_id
                 return kind(query=query.id, job_id=job_id, attempt=attempt, state="PENDING")
             case steps.PollJob(job=job):
+                if job.cancel_requested and chance < 0.2:
+                    until = self.ledger.now() + timedelta(seconds=5)
+                    jobs = tuple(j.intent.job_id for j in self.journal.state.live_jobs)
+                    return ev.CancelUnconfirmed(tries=1, jobs=jobs, reason="it does not answer", until=until)
+                if not job.cancel_requested and chance > 0.97:
+                    return ev.JobCancelRequested(**_of(job), reason="timed out after 10 min in the job (run clock)")
                 ok = chance < 0.8
                 failure = None if ok else Failure(code="backendError", message="try again")
                 return ev.JobFinished(**_of(job), ok=ok, bytes_billed=10, failure=failure, retryable=chance < 0.95)
-            case steps.CancelJob(job=job):
-                return ev.JobCancelRequested(**_of(job))
+            case steps.CancelJob() | steps.UndoEffect():
+                return self._stop_event(step)
             case steps.ReadResult(job=job):
                 column = ResultColumn(name="a", type="INT64")
                 known = {"query": job.intent.query, "job_id": job.intent.job_id, "destination": "p.s.t"}
@@ -241,6 +272,16 @@ class Walker:
                 return ev.RunEnded(phase=phase, failure=failure)
             case _:
                 raise AssertionError(step)
+
+    def _stop_event(self, step: steps.CancelJob | steps.UndoEffect) -> ev.Event:
+        match step:
+            case steps.CancelJob(job=job):
+                return ev.JobCancelRequested(**_of(job))
+            case steps.UndoEffect(undo=undo, intended=False):
+                return ev.UndoIntended(action=undo.action, target=undo.target, job_id=undo.job_id)
+            case steps.UndoEffect(undo=undo):
+                outcome = self.random.choice(["done", "absent", "not_ours", "failed"])
+                return ev.UndoDone(action=undo.action, target=undo.target, outcome=outcome)
 
 
 def _of(job) -> dict[str, object]:
