@@ -7,6 +7,7 @@ It never reads a file: `bq_copilot.policy_file` turns YAML into this value.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from enum import StrEnum
 from fnmatch import fnmatchcase
@@ -261,9 +262,15 @@ class Policy(BaseModel):
     strikes: int = Field(default=3, gt=0)
 
     @cached_property
+    def text(self) -> str:
+        """Return the policy as it is recorded: sections that a later release added stand in it once they are used."""
+        said = self.model_dump(mode="json")
+        return json.dumps({k: v for k, v in said.items() if k not in ADDED or getattr(self, k) != _default(k)})
+
+    @cached_property
     def fingerprint(self) -> str:
-        """Return the digest over the whole policy."""
-        return digest(self.model_dump(mode="json"))
+        """Return the digest over the policy's recorded text."""
+        return digest(json.loads(self.text))
 
     def meaning(self, raw: Iterable[str]) -> frozenset[str]:
         """Return what raw catalog tags mean here. A policy tag that no rule maps means `restricted`."""
@@ -280,6 +287,14 @@ class Policy(BaseModel):
     def price(self, bytes_billed: int) -> float:
         """Return the price of that many bytes in `currency`, on demand."""
         return bytes_billed / TIB * self.price_per_tib
+
+
+ADDED = frozenset({"retries", "clocks", "daily"})
+"""Sections that 0.1.0 did not know. Their defaults leave a policy's fingerprint, and so its approvals, as they were."""
+
+
+def _default(section: str) -> object:
+    return Policy.model_fields[section].default
 
 
 def _first(globs: Iterable[str], facts: Iterable[str]) -> str | None:

@@ -130,7 +130,7 @@ def _void(run: Run, plan: Plan, gate: GuardedGate, lines: tuple[str, ...]) -> Ap
     catalog, policy, shelf = gate.catalog, gate.policy, run.env.shelf
     fresh: dict[str, object] = {}
     if policy.fingerprint != run.policy.fingerprint:
-        fresh |= {"policy": shelf.put(policy.model_dump_json()), "policy_fingerprint": policy.fingerprint}
+        fresh |= {"policy": shelf.put(policy.text), "policy_fingerprint": policy.fingerprint}
     if catalog.fingerprint != run.catalog.fingerprint:
         fresh |= {"catalog": shelf.put(catalog.model_dump_json()), "schema_fingerprint": catalog.fingerprint}
     return ApprovalVoided.model_validate(

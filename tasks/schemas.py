@@ -52,7 +52,7 @@ async def pin(run: Run) -> None:
     catalog = Catalog(tables=tuple(Table.model_validate(t) for t in described))
     run.append(
         RunPinned(
-            policy=env.shelf.put(policy.model_dump_json()),
+            policy=env.shelf.put(policy.text),
             policy_fingerprint=policy.fingerprint,
             catalog=env.shelf.put(catalog.model_dump_json()),
             schema_fingerprint=catalog.fingerprint,

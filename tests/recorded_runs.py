@@ -103,7 +103,7 @@ class Recording:
         )
         return self.add(
             ev.RunPinned(
-                policy=self.shelf.put(self.policy.model_dump_json()),
+                policy=self.shelf.put(self.policy.text),
                 policy_fingerprint=self.policy.fingerprint,
                 catalog=self.shelf.put(CATALOG.model_dump_json()),
                 schema_fingerprint=CATALOG.fingerprint,

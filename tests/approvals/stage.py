@@ -111,7 +111,7 @@ class Stage:
 
     def _pin(self) -> ev.RunPinned:
         return ev.RunPinned(
-            policy=SHELF.put(self.policy.model_dump_json()),
+            policy=SHELF.put(self.policy.text),
             policy_fingerprint=self.policy.fingerprint,
             catalog=SHELF.put(CATALOG.model_dump_json()),
             schema_fingerprint=CATALOG.fingerprint,
