@@ -111,7 +111,7 @@ def _worker() -> dict[str, str]:
         "PREFECT_WORKER_QUERY_SECONDS": "0.25",
         "PREFECT_WORKER_PREFETCH_SECONDS": "0",  # a process started early would only sleep until its time
         "PREFECT_WORKER_HEARTBEAT_SECONDS": str(WORKER_HEARTBEAT_SECONDS),
-        # each pause doubles, from 2 s: with the usual five, a server that is busy for a moment (SQLite says 503) kept
-        # a run from its queue for two minutes; who gives up earlier is put back in the queue by the recovery service
+        # a server that is busy for a moment names the pause itself (`api_server`); one that is not there does not, and
+        # each pause doubles, from 2 s: who gives up earlier is put back in the queue by the recovery service
         "PREFECT_CLIENT_MAX_RETRIES": "3",
     }

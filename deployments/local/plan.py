@@ -67,7 +67,7 @@ def _whole_plan(home: Home, ports: Mapping[str, int], environ: Mapping[str, str]
 
 def _server(env: dict[str, str], ports: Mapping[str, int]) -> ProcessPlan:
     port = str(ports["server"])
-    argv = _module("prefect", "server", "start", "--host", "127.0.0.1", "--port", port)
+    argv = _module("deployments.local.api_server", port)
     probe = Http(f"http://127.0.0.1:{port}/api/health")
     return ProcessPlan("server", argv, without_secrets(env), probe, stop_seconds=8)
 

@@ -38,11 +38,33 @@ LIBRARIES = (
     "prefect.logging.handlers",
     "prefect._internal.metrics",
     "google.cloud.bigquery",
-    "openai.resources.chat.completions",
+    "openai.resources.chat.completions.completions",
+    "openai.types.chat.parsed_chat_completion",
     "pandas",
+    "pyarrow.pandas_compat",
+    "anyio._backends._asyncio",
+    "httpcore2",
+    "rich._emoji_codes",
+    "sqlalchemy.dialects.sqlite",
+    "prefect.utilities.visualization",
     "deployments.local.worker",
     "prefect.cli.worker",
 )
+
+MODELS = (
+    "prefect.client.schemas.objects:FlowRun FlowRunPolicy BlockDocument WorkQueue WorkPool Artifact",
+    "prefect.client.schemas.objects:ServerDefaultResultStorage ConcurrencyLeaseHolder",
+    "prefect.client.schemas.responses:DeploymentResponse OrchestrationResult",
+    "prefect.client.schemas.actions:LogCreate FlowRunUpdate ArtifactCreate",
+    "prefect.events.schemas.events:Event",
+    "prefect.events.filters:EventNameFilter EventFilter EventOccurredFilter EventIDFilter",
+    "prefect.artifacts:MarkdownArtifact TableArtifact",
+    "prefect.context:EngineContext TaskRunContext",
+    "openai.types.chat.parsed_chat_completion:ParsedChatCompletion ParsedChoice ParsedChatCompletionMessage",
+    "openai.types.chat.chat_completion:Choice ChatCompletion",
+    "openai.types.chat.chat_completion_message:ChatCompletionMessage",
+)
+"""Pydantic models that are completed on first use: done once here instead of once in every run."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +107,7 @@ def preload() -> list[str]:
             importlib.import_module(name)
         except ImportError as error:
             failed.append(f"{name}: {error}")
+    _complete_models()
     path = prefect_file(os.environ)
     for entry in read_entries(path):
         try:
@@ -92,6 +115,16 @@ def preload() -> list[str]:
         except Exception as error:  # noqa: BLE001 - user code may raise anything at import; its run will tell
             failed.append(f"{entry.entrypoint}: {type(error).__name__}: {error}")
     return failed
+
+
+def _complete_models() -> None:
+    """Complete the models that are there; one that another version has renamed is completed by the run itself."""
+    for line in MODELS:
+        module, _, names = line.partition(":")
+        for name in names.split():
+            model = getattr(sys.modules.get(module), name, None)
+            if model is not None:
+                model.model_rebuild(raise_errors=False)
 
 
 def threads() -> int:
