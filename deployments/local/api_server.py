@@ -1,24 +1,42 @@
-"""`python -m deployments.local.api_server PORT`: Prefect's own API server, which also says how soon to try again.
+"""`python -m deployments.local.api_server PORT`: Prefect's own API server, with writers that wait their turn on SQLite.
 
-Decides: one header. SQLite lets one request write at a time, and a transaction that read before somebody else wrote
-is turned away (503). Prefect's clients then wait two seconds and more, unless the answer names a time; the moment
-that they wait for is over in milliseconds. Never does: change a request, or what the server does with it. Why this
-shape: an ASGI wrapper around the unmodified application, served by the server's own library with its own defaults.
+Decides: how a transaction on SQLite begins, and one header. By default the server begins a transaction as a reader
+and turns the request away (503) if somebody else has written before its own first write; Prefect's clients then wait
+two seconds and more. Here a transaction takes its turn when it begins, which costs milliseconds, and an answer that
+still says "busy" names a short pause. Never does: change a request, or what the server does with it. Why this shape:
+both are plugged in where Prefect has a place for them, its database configuration and its ASGI application.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 
 import uvicorn
 from prefect.server.api.server import create_app
-from prefect.settings import get_current_settings
+from prefect.server.database.configurations import AioSqliteConfiguration
+from prefect.server.database.dependencies import MODELS_DEPENDENCIES
+from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL, get_current_settings
+from sqlalchemy.ext.asyncio import AsyncSession, AsyncSessionTransaction
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 AGAIN = b"0.2"
 """Seconds until the next try; Prefect's clients add their jitter."""
 
 BUSY = 503
+
+
+class InTurn(AioSqliteConfiguration):
+    """SQLite with transactions that may write from their beginning: they queue up instead of failing."""
+
+    @asynccontextmanager
+    async def begin_transaction(
+        self, session: AsyncSession, with_for_update: bool = False
+    ) -> AsyncGenerator[AsyncSessionTransaction, None]:
+        """Begin a transaction, as a writer."""
+        async with super().begin_transaction(session, with_for_update=True) as transaction:
+            yield transaction
 
 
 class Hurried:
@@ -41,6 +59,9 @@ class Hurried:
 def main() -> None:
     """Serve until told to stop."""
     settings = get_current_settings().server
+    url = PREFECT_API_DATABASE_CONNECTION_URL.value()
+    if url.startswith("sqlite"):
+        MODELS_DEPENDENCIES["database_config"] = InTurn(connection_url=url)
     uvicorn.run(
         app=Hurried(create_app(final=True)),
         host="127.0.0.1",
