@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 QUESTION ?= How did revenue per month develop in 2025?
 HOME_OF_DEMO ?= $(CURDIR)/.cache/demo
 
-.PHONY: help setup demo down test unit check lint types layers bench chaos races fuzz e2e clean
+.PHONY: help setup demo down test unit check lint types layers bench chaos races fuzz pictures clean
 
 help: ## list the commands
 	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## /  make \1\t/' | expand -t 16
@@ -68,6 +68,9 @@ races: $(READY) ## 1,000 contested decisions of each kind, on SQLite and Postgre
 
 fuzz: $(READY) ## compare the gate's two engines for ten minutes
 	$(BIN)/python -m tests.gate.fuzz --seconds 600
+
+pictures: $(READY) ## take the documentation's screenshots anew
+	BQ_COPILOT_SCREENSHOTS=1 $(BIN)/python -m pytest tests/e2e -q
 
 clean: ## remove the environments and caches (the demo's data included)
 	rm -rf $(VENV) .cache

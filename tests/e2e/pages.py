@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,12 +11,19 @@ from playwright.sync_api import Locator, Page, expect
 from playwright.sync_api import TimeoutError as NotInTime
 
 from bq_copilot.client import RunHandle
+from deployments.local.home import PROJECT_ROOT
 
 PATIENCE = 30_000
 """Milliseconds that a page may take on a busy machine."""
 
 PRESSES = 8
 """SQLite refuses some writes while another one is under way; the UI does not try again by itself."""
+
+DOCUMENTED = "BQ_COPILOT_SCREENSHOTS"
+"""Set by `make pictures`: the screenshots become those of the documentation."""
+
+IMAGES = PROJECT_ROOT / "docs" / "images" if os.environ.get(DOCUMENTED) else Path(tempfile.gettempdir())
+"""Where screenshots go; a test run leaves the work tree as it was."""
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,10 @@ from playwright.sync_api import expect
 from bq_copilot.client import RunHandle
 from bq_copilot.events import ApprovalDecided, QuestionAnswered
 from bq_copilot.phases import Phase
-from deployments.local.home import PROJECT_ROOT
-from tests.e2e.pages import Pages
+from tests.e2e.pages import IMAGES, Pages
 from tests.live import PATIENCE, Live, events_of
 
 QUESTION = "How did revenue per month develop in 2025?"
-IMAGES = PROJECT_ROOT / "docs" / "images"
 
 
 @pytest.fixture
