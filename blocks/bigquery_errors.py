@@ -9,6 +9,7 @@ import requests
 from google.api_core import exceptions as google
 
 from bq_copilot.errors import Conflict, CopilotError, Refused, Transient, Unfinished
+from bq_copilot.retry_after import seconds_of
 from bq_copilot.values import Failure
 
 RETRYABLE = frozenset({"backendError", "internalError", "jobBackendError", "jobInternalError", "tableUnavailable"})
@@ -32,39 +33,42 @@ def translate(error: Exception, what: str, *, submitting: bool = False) -> Copil
     if isinstance(error, google.GoogleAPICallError):
         return _api(error, what, submitting=submitting)
     if isinstance(error, (requests.ConnectionError, requests.Timeout, google.RetryError, ConnectionError)):
-        return _unanswered(f"the warehouse did not answer {what}", submitting=submitting)
-    return Refused(f"{what}: {error}", code="warehouse_error")
+        return _unsure(f"{what}: the warehouse did not answer", submitting=submitting)
+    return Refused(f"{what}: {_line(str(error))}", code="warehouse_error")
 
 
-def _unanswered(message: str, *, submitting: bool) -> CopilotError:
+def _unsure(message: str, *, submitting: bool) -> CopilotError:
     if submitting:
         return Unfinished(message, code="submit_unanswered", next="The job is looked up by its id.")
-    return Transient(message, code="warehouse_unreachable", next="It is tried again.")
+    return Transient(message, code="warehouse_unreachable", next="Look at the warehouse's status, then try again.")
 
 
 def _api(error: google.GoogleAPICallError, what: str, *, submitting: bool) -> CopilotError:
-    reason = _reason(error)
-    message = f"{error.message}"
+    reason, said = _detail(error)
     if reason == "duplicate":
         return Conflict(f"{what}: the id exists already", code="job_exists")
     if reason in SLOW_DOWN or (error.code == 429):
-        return Transient(message, code="warehouse_rate_limit", retry_after=_retry_after(error))
+        return Transient(f"warehouse rate limit ({said})", code="warehouse_rate_limit", retry_after=_retry_after(error))
     if reason in RETRYABLE or (error.code or 0) >= 500:
-        return _unanswered(f"{what}: {message}", submitting=submitting)
-    return Refused(message, code=reason or "warehouse_error", next=NEXT.get(reason, ""))
+        named = " ".join(filter(None, (str(error.code), reason)))
+        return _unsure(f"{what}: the warehouse failed ({named})", submitting=submitting)
+    return Refused(said, code=reason or "warehouse_error", next=NEXT.get(reason, ""))
 
 
-def _reason(error: google.GoogleAPICallError) -> str:
+def _detail(error: google.GoogleAPICallError) -> tuple[str, str]:
+    """Return the reason and BigQuery's own sentence; the client puts addresses and ids of its own around it."""
     for detail in error.errors or []:
         if isinstance(detail, Mapping) and detail.get("reason"):
-            return str(detail["reason"])
-    return "duplicate" if error.code == 409 else ""
+            return str(detail["reason"]), _line(str(detail.get("message") or error.message))
+    return "duplicate" if error.code == 409 else "", _line(str(error.message))
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _retry_after(error: google.GoogleAPICallError) -> float | None:
-    headers = getattr(error.response, "headers", None) or {}
-    value = headers.get("Retry-After", "")
-    return float(value) if str(value).replace(".", "", 1).isdigit() else 5.0
+    return seconds_of((getattr(error.response, "headers", None) or {}).get("Retry-After"))
 
 
 def job_failure(error_result: Mapping[str, Any] | None) -> tuple[Failure | None, bool]:

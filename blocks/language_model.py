@@ -11,6 +11,7 @@ from pydantic import Field, SecretStr
 
 from bq_copilot.errors import CopilotError, Refused, Transient
 from bq_copilot.ports import Reply
+from bq_copilot.retry_after import seconds_of
 from bq_copilot.values import Usage
 
 
@@ -107,6 +108,5 @@ def translate(error: openai.OpenAIError) -> CopilotError:
             return Transient(f"the model's answer was unusable ({type(error).__name__})", code="model_broken")
 
 
-def _retry_after(error: openai.RateLimitError) -> float:
-    value = error.response.headers.get("retry-after", "")
-    return float(value) if value.replace(".", "", 1).isdigit() else 5.0
+def _retry_after(error: openai.RateLimitError) -> float | None:
+    return seconds_of(error.response.headers.get("retry-after"))

@@ -92,5 +92,20 @@ def partial(state: RunState) -> Failure:
     )
 
 
+def nothing_finished(state: RunState) -> Failure:
+    """Return the reason of a run none of whose queries has finished: that of the first one that failed."""
+    found = parts(state)
+    part = next(p for p in found if p.failure is not None)
+    assert part.failure is not None
+    times = f" after {part.attempts} attempts" if part.attempts > 1 else ""
+    cost = "" if "billed" in part.failure.message else f" ({_cost(sum(p.bytes_billed for p in found))})"
+    hint = f"`bq-copilot retry {state.run_id}` tries it again."
+    return Failure(
+        code=part.failure.code,
+        message=f"{part.query} failed{times}: {part.failure.message}{cost}",
+        next=f"{part.failure.next} {hint}".strip(),
+    )
+
+
 def _cost(billed: int) -> str:
     return f"{size(billed)} billed" if billed else "0 bytes billed"

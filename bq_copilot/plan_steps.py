@@ -22,6 +22,9 @@ from bq_copilot.step_types import (
 )
 from bq_copilot.values import Failure
 
+NOT_THE_SQL = frozenset({"quotaExceeded", "accessDenied", "billingNotEnabled"})
+"""Reasons of a refused dry run that no other SQL and no second try would change."""
+
 
 def for_plan(state: RunState, turn: Turn, call: toolbox.ProposePlan) -> Step:
     plan = state.plan
@@ -29,6 +32,8 @@ def for_plan(state: RunState, turn: Turn, call: toolbox.ProposePlan) -> Step:
         return _propose(state, turn, call)
     if not plan.verdicts:
         return RulePlan(plan)
+    if plan.refusal and plan.refusal[1].code in NOT_THE_SQL:
+        return End(Phase.FAILED, plan.refusal[1])
     if plan.denied or plan.refusal:
         return AnswerCall(turn) if plan.by == "model" else _restore(state, plan)
     if not plan.estimates:

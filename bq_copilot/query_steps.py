@@ -6,7 +6,7 @@ of the SQL alone goes back to the model; anything else ends the run, as `partial
 
 from __future__ import annotations
 
-from bq_copilot.parts import failed_for_good, partial
+from bq_copilot.parts import failed_for_good, nothing_finished, partial
 from bq_copilot.phases import Phase
 from bq_copilot.state import Plan, RunState, Turn
 from bq_copilot.step_types import AnswerCall, End, PollJob, ReadResult, Step, SubmitJob
@@ -54,4 +54,4 @@ def _over(state: RunState, turn: Turn, plan: Plan) -> Step:
         return End(Phase.PARTIAL, partial(state))
     if failed[0].code in THE_SQL:
         return AnswerCall(turn)
-    return End(Phase.FAILED, failed[0])
+    return End(Phase.FAILED, nothing_finished(state))

@@ -18,6 +18,7 @@ from bq_copilot.events import ApprovalVoided
 from bq_copilot.gate import Verdict
 from bq_copilot.gate.engines import GuardedGate
 from bq_copilot.gate.gate import gate_fingerprint
+from bq_copilot.plan_steps import NOT_THE_SQL
 from bq_copilot.requests import Site
 from bq_copilot.state import Plan
 from tasks.dry_runs import dry_run_again, from_json
@@ -109,6 +110,8 @@ async def _changed(run: Run, plan: Plan, site: Site, gate: GuardedGate, verdicts
     try:
         facts = [await _facts_now(run, plan, i, site, gate, v) for i, v in enumerate(verdicts)]
     except Refused as error:
+        if error.code in NOT_THE_SQL:
+            raise  # nothing of what was approved has changed, and asking again would not help
         return (f"{error.code}: {error}",)
     approvers = requests.approvers_for(tuple(facts), tuple(verdicts), gate.policy)
     lines = drift.changes(plan.request, {f.id: f for f in facts}, approvers, site.runs_as)

@@ -33,6 +33,8 @@ LOST_LOOKS = 4
 """Looks that may answer `no such job` before a submitted job counts as lost."""
 
 
+LOST_WORDS = "the warehouse does not know the job any more"
+
 LOST_STOPPED = 3
 """Looks more at a job that shall stop: a process that died may have sent it a moment ago."""
 
@@ -236,7 +238,7 @@ async def _send_again(run: Run, job: Job) -> None:
     intent, before = job.intent, run.state.waiting
     times = before.attempt + 1 if before and before.what == LOST else 1
     if job.cancel_requested or times > LOST_TIMES:
-        lost = Failure(code="job_lost", message="the warehouse does not know the job any more")
+        lost = _why(run, job, {"bytes_billed": 0}, Failure(code="job_lost", message=LOST_WORDS))
         known = {"query": intent.query, "job_id": intent.job_id, "attempt": intent.attempt}
         run.append(JobFinished(**known, ok=False, failure=lost, retryable=False))
         return

@@ -45,6 +45,8 @@ WAREHOUSE_STEPS = (Pin, EstimatePlan, ConsumeApproval, SubmitJob, PollJob, ReadR
 HELD_TRIES = 4
 """Tries to confirm a cancel before the process ends; from then on the recovery service starts one for each try."""
 
+AGAIN = "Ask again later; `bq-copilot doctor` says what answers."
+
 UNCONFIRMED = "bq-copilot.cancel-unconfirmed"
 """Name of the Prefect event that an automation can alert on."""
 
@@ -112,7 +114,7 @@ def _give_up(run: Run, step: Step, error: Transient, why: str) -> None:
     if run.state.live_jobs:
         stop_job(run, run.state.live_jobs[0], why)
         return
-    failure = Failure(code=error.code, message=why, next=error.next or "Try again later.")
+    failure = Failure(code=error.code, message=why, next=error.next or AGAIN)
     run.append(RunEnded(phase=Phase.FAILED, failure=failure))
 
 

@@ -17,6 +17,7 @@ from prefect.tasks import Task
 from bq_copilot import deciding, steps
 from bq_copilot.circuits import Circuits
 from bq_copilot.events import Event, RunReceived, RunStarted
+from bq_copilot.gate.verdict import Facts
 from bq_copilot.identities import How, Identity
 from bq_copilot.journal import Journal, begin
 from bq_copilot.ledger import Ledger
@@ -88,8 +89,8 @@ class Env:
 class Gate:
     """A gate that allows everything over the orders."""
 
-    def __init__(self, catalog: Any, rules: Policy) -> None:
-        self.catalog, self.policy = catalog, rules
+    def __init__(self, catalog: Any, rules: Policy, table: str) -> None:
+        self.catalog, self.policy, self._table = catalog, rules, table
 
     def __enter__(self) -> Gate:
         return self
@@ -102,15 +103,18 @@ class Gate:
 
     def rule(self, sql: str) -> Any:
         """Allow it."""
-        return verdict(sql)
+        facts = Facts(tables=(self._table,), columns=())
+        return verdict(sql).model_copy(update={"facts": facts})
 
 
 class ActedRun(Run):
     """A run whose gate needs no child process."""
 
+    table = ORDERS
+
     def gate_over(self, catalog: Any, policy: Policy) -> Any:
         """Return the gate that allows."""
-        return Gate(catalog, policy)
+        return Gate(catalog, policy, self.table)
 
 
 @dataclass
@@ -125,6 +129,9 @@ class Play:
     die_before: Callable[[Event], bool] = lambda _event: False
     die_after: Callable[[Event], bool] = lambda _event: False
     processes: int = 0
+    table: str = ORDERS
+    """The table that every query reads."""
+    question: str = "How many?"
 
     @property
     def works(self) -> Works:
@@ -153,7 +160,7 @@ class Play:
 
     def receive(self) -> None:
         """Record the question."""
-        first = RunReceived(question="How many?", requester="ana", via="test", request_key="k", code_version="0")
+        first = RunReceived(question=self.question, requester="ana", via="test", request_key="k", code_version="0")
         begin(self.env.ledger, self.run_id, first)
 
     async def process(self, *, until: Callable[[RunState], bool] = lambda _s: False) -> str:
@@ -161,6 +168,7 @@ class Play:
         self.receive()
         journal = Journal.open(self.env.ledger, self.run_id)
         run = ActedRun(self.env, journal)  # type: ignore[arg-type]
+        run.table = self.table
         self.processes += 1
         try:
             if journal.state.phase.is_terminal:
