@@ -85,7 +85,7 @@ class Copilot:
         starts later), TimeoutError after `timeout` seconds.
         """
         run = self.record(question, request_key=request_key, requester=requester)
-        run.start()
+        run.start(somebody_waits=wait)
         return run.wait(timeout=timeout) if wait else run
 
     def record(self, question: str, *, request_key: str | None = None, requester: str | None = None) -> RunHandle:
@@ -177,13 +177,13 @@ class RunHandle:
         """Where the run stands now."""
         return self.state.phase
 
-    def start(self) -> str:
+    def start(self, *, somebody_waits: bool = False) -> str:
         """Make sure that the run has a flow run, and return its id. Raises Unreachable or Refused."""
         state = self.state
         if state.started is None and not state.phase.is_terminal and state.received is not None:
             from bq_copilot.waking import start  # noqa: PLC0415 - loads httpx; looking does not need it
 
-            return start(self._installation, self.run_id, state.received).id
+            return start(self._installation, self.run_id, state.received, somebody_waits).id
         return state.started.flow_run_id if state.started else ""
 
     def server_answers(self) -> bool:

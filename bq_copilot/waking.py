@@ -25,19 +25,27 @@ DEPLOYMENT = "analyze/analyze"
 
 NAME_LENGTH = 80
 
+WARM_SECONDS = 20.0
+"""How long a run's process stays for an answer when the person who asked is still there."""
+
 SETTLE_SECONDS = 3.0
 """How long a run that is just about to wait is given to get there before it is left to the recovery service."""
 
 
-def start(installation: Installation, run_id: str, received: RunReceived) -> FlowRun:
-    """Create the run's flow run, or return the one that exists. Raises Unreachable or Refused."""
-    parameters = {
+def start(installation: Installation, run_id: str, received: RunReceived, somebody_waits: bool = False) -> FlowRun:
+    """Create the run's flow run, or return the one that exists. Raises Unreachable or Refused.
+
+    With `somebody_waits` its process stays a while for the person's answer; without, it ends and is started again.
+    """
+    parameters: dict[str, str | float] = {
         "question": received.question,
         "requester": received.requester,
         "request_key": received.request_key,
     }
     if installation.environment != "default":
         parameters["environment"] = installation.environment
+    if somebody_waits:
+        parameters["warm_seconds"] = WARM_SECONDS
     name = received.question[:NAME_LENGTH]
     return installation.api.create_run(DEPLOYMENT, parameters, name, run_id, queue_of(received.requester))
 

@@ -35,7 +35,10 @@ async def analyze(
     request_key: str = Field(default="", description="The same key and question give the same run."),
     environment: str = Field(default="default", description="Name of the blocks to use."),
     warm_seconds: float = Field(
-        default=20.0, ge=0, le=3_600, description="Seconds to wait for a person before the process ends."
+        default=0.0,
+        ge=0,
+        le=3_600,
+        description="Seconds for which the process stays for a person; a form that is open when it ends is emptied.",
     ),
 ) -> State[Any]:
     """Answer a question from the warehouse, with a person's approval of the exact SQL."""

@@ -31,7 +31,7 @@ def ask(
     copilot = Copilot(environment=environment, via="cli")
     run = copilot.record(question, request_key=request_key or None, requester=requester or None)
     try:
-        flow_run = run.start()
+        flow_run = run.start(somebody_waits=not detach)
     except CopilotError as error:
         raise typer.Exit(_not_started(error, run, as_json=json)) from None
     if detach:
