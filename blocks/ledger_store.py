@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from prefect.blocks.core import Block
 from pydantic import Field, SecretStr
 
 from bq_copilot.folder_blobs import FolderBlobs
+from bq_copilot.head_signatures import signer_of
 from bq_copilot.ledger_sql import SqlLedger
 from bq_copilot.shelf import Shelf
 
@@ -24,7 +26,7 @@ class LedgerStore(Block):
 
     def open_ledger(self) -> SqlLedger:
         """Connect to the ledger; its tables are created when they are missing."""
-        return SqlLedger(self.url.get_secret_value())
+        return SqlLedger(self.url.get_secret_value(), signer=signer_of(os.environ))
 
     def open_shelf(self) -> Shelf:
         """Open the storage of big texts."""

@@ -1,53 +1,71 @@
-"""`verify` for one run or for all: every check of `verifying`, reported run by run instead of raised."""
+"""`verify` for one run, for all, or for an exported one: every check of `verifying`, reported instead of raised."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
 
+from bq_copilot.bundle import Bundle
 from bq_copilot.errors import Damaged, Refused
+from bq_copilot.head_signatures import trusted_key
 from bq_copilot.installation import Installation
 from bq_copilot.journal import UnknownRun
 from bq_copilot.ledger import RunHead
 from bq_copilot.list_views import CheckView
-from bq_copilot.verifying import check_run
+from bq_copilot.verifying import Checked, check_run
 from bq_copilot.view_types import ErrorView
 
 EVERY = 1_000_000
 """More runs than a ledger is asked for at once."""
 
 
-def check_all(installation: Installation, run_id: str | None = None) -> list[CheckView]:
+def check_all(installation: Installation, run_id: str | None = None, key: str = "") -> list[CheckView]:
     """Check one run, or every run that the ledger lists. Raises UnknownRun."""
     reader = installation.reader
     heads = {h.run_id: h for h in reader.heads(limit=EVERY, run_ids=[run_id] if run_id else ())}
     if run_id and run_id not in heads and not reader.rows(run_id):
         raise UnknownRun(f"There is no run {run_id}.", next="List the runs with `bq-copilot runs`.")
     wanted: Iterable[str] = [run_id] if run_id else heads
-    return [_check(installation, one, heads.get(one)) for one in wanted]
+    trusted = key or trusted_key(os.environ)
+    return [_check(installation, one, heads.get(one), trusted) for one in wanted]
 
 
-def _check(installation: Installation, run_id: str, head: RunHead | None) -> CheckView:
-    rows = installation.reader.rows(run_id)
-    try:
-        found = check_run(run_id, rows, installation.shelf, head)
-    except (Damaged, Refused) as error:
-        return CheckView(
-            run_id=run_id,
-            verified=False,
-            rows=len(rows),
-            approvals=0,
-            texts=0,
-            head="",
-            seq=error.seq if isinstance(error, Damaged) else None,
-            error=ErrorView(code=error.code, message=error.message, next=error.next),
+def check_bundle(path: Path, key: str = "") -> CheckView:
+    """Check an exported run from its file alone. Raises Refused when it is no such file."""
+    with Bundle.open(path) as bundle:
+        rows, trusted = bundle.rows, key or trusted_key(os.environ)
+        return _view(
+            bundle.run_id,
+            len(rows),
+            lambda: bundle.check(check_run(bundle.run_id, rows, bundle.shelf, None, bundle.signed, trusted)),
         )
+
+
+def _check(installation: Installation, run_id: str, head: RunHead | None, trusted: str) -> CheckView:
+    reader = installation.reader
+    rows, signed = reader.rows(run_id), reader.signature_of(run_id)
+    if signed is not None and head is not None and signed.seq > head.seq:
+        rows, head = reader.rows(run_id), next(iter(reader.heads(run_ids=[run_id], limit=1)), None)
+    check = check_run
+    return _view(run_id, len(rows), lambda: check(run_id, rows, installation.shelf, head, signed, trusted))
+
+
+def _view(run_id: str, rows: int, check: Callable[[], Checked]) -> CheckView:
+    try:
+        found, error, seq = check(), None, None
+    except (Damaged, Refused) as problem:
+        found, seq = Checked(rows, 0, 0, ""), problem.seq if isinstance(problem, Damaged) else None
+        error = ErrorView(code=problem.code, message=problem.message, next=problem.next)
     return CheckView(
         run_id=run_id,
-        verified=True,
+        verified=error is None,
         rows=found.rows,
         approvals=found.approvals,
         texts=found.texts,
         head=found.head,
-        seq=None,
-        error=None,
+        signed_to=found.signed_to,
+        key=found.key,
+        seq=seq,
+        error=error,
     )

@@ -15,6 +15,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bq_copilot import deciding, identities, identity, operating, receipts, views
@@ -34,8 +35,10 @@ if TYPE_CHECKING:
     import pandas as pd  # pyright: ignore[reportMissingTypeStubs] - it has none of its own
 
     from bq_copilot.card_blocks import Card
-    from bq_copilot.list_views import CheckView, PendingView, RunView, TraceView
+    from bq_copilot.exporting import ExportView
+    from bq_copilot.list_views import CheckView, PendingView, RunView
     from bq_copilot.replays import PolicyView, ReplayView
+    from bq_copilot.trace_types import TraceView
 
 POLL_SECONDS = 0.1
 """Between two looks at the ledger; an update is seen at most this late."""
@@ -122,11 +125,14 @@ class Copilot:
         heads = reader.heads(sorted(WAITING), limit=limit)
         return list_views.pending(waiting_list.waiting_states(heads, reader), reader.now())
 
-    def verify(self, run_id: str | None = None) -> list[CheckView]:
-        """Check the receipts of one run, or of all, as `bq-copilot verify --json` does."""
+    def verify(self, run_id: str | None = None, *, key: str = "") -> list[CheckView]:
+        """Check the receipts of one run, or of all, as `bq-copilot verify --json` does.
+
+        With `key`, a public key, every head must be signed with it.
+        """
         from bq_copilot.checks import check_all  # noqa: PLC0415 - `show` does not need it
 
-        return check_all(self.installation, run_id)
+        return check_all(self.installation, run_id, key)
 
     def replay(self, run_id: str | None = None) -> list[ReplayView]:
         """Fold one run, or all, again without any effect, as `bq-copilot replay --json` does."""
@@ -209,9 +215,21 @@ class RunHandle:
 
     def trace(self) -> TraceView:
         """Return what `bq-copilot trace --json` prints."""
-        from bq_copilot import list_views  # noqa: PLC0415 - `show` does not need it
+        from bq_copilot.trace_view import trace  # noqa: PLC0415 - `show` does not need it
 
-        return list_views.trace(self.run_id, self._installation.reader.read(self.run_id))
+        return trace(self.run_id, self._installation.reader.read(self.run_id), self._installation.shelf)
+
+    def trace_page(self) -> str:
+        """Return the history as one HTML page that needs nothing else, as `bq-copilot trace --html` writes it."""
+        from bq_copilot.run_page import run_page  # noqa: PLC0415 - `show` does not need it
+
+        return run_page(self._installation, self.run_id)
+
+    def export(self, path: str | Path, query: str | None = None) -> ExportView:
+        """Write the run with its receipts (.zip) or one of its results (.csv, .parquet); say what was written."""
+        from bq_copilot.exporting import export  # noqa: PLC0415 - `show` does not need it
+
+        return export(self._installation, self.run_id, Path(path), query)
 
     def receipts(self) -> ReceiptsView:
         """Check the hash chain; `Copilot.verify` checks everything."""

@@ -8,6 +8,7 @@ is found is described, never started or repaired; a stack that is down still let
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from bq_copilot.errors import Refused, Unreachable
 from bq_copilot.folder_blobs import FolderBlobs
+from bq_copilot.head_signatures import signer_of
 from bq_copilot.ledger_reader import Reader, open_reader
 from bq_copilot.shelf import Shelf
 
@@ -51,7 +53,7 @@ class Installation:
         """The ledger for recording what people decide."""
         from bq_copilot.ledger_sql import SqlLedger  # noqa: PLC0415 - loads SQLAlchemy; looking does not need it
 
-        return SqlLedger(self.ledger_url)
+        return SqlLedger(self.ledger_url, signer=signer_of(os.environ))
 
     @cached_property
     def shelf(self) -> Shelf:

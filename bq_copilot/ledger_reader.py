@@ -19,6 +19,7 @@ from pydantic import ValidationError
 
 from bq_copilot.errors import LedgerUnavailable, Refused
 from bq_copilot.events import EVENT, LEDGER_VERSION, Recorded, RunReceived, RunStarted
+from bq_copilot.head_signatures import Signed
 from bq_copilot.ledger import RunHead
 from bq_copilot.receipts import Row
 from bq_copilot.transitions import NEEDS_VERSION
@@ -29,6 +30,8 @@ SQLITE = "sqlite:///"
 ROWS = "SELECT run_id, seq, kind, body, at, prev_hash, hash FROM events WHERE run_id = ? AND seq > ? ORDER BY seq"
 HEADS = """SELECT run_id, seq, phase, question, requester, received_at, updated_at, expires_at, flow_run_id
     FROM heads"""
+SIGNATURE = "SELECT run_id, seq, hash, key, signature FROM signatures WHERE run_id = ?"
+HAS_SIGNATURES = "SELECT 1 FROM sqlite_master WHERE name = 'signatures'"
 NOW = "SELECT strftime('%Y-%m-%dT%H:%M:%f000Z','now')"
 
 
@@ -61,6 +64,10 @@ class Reader(Protocol):
         self, phases: Iterable[str] = (), requester: str = "", limit: int = 100, run_ids: Iterable[str] = ()
     ) -> list[RunHead]:
         """Return runs, newest first, optionally only those in `phases`, of `requester`, or with these ids."""
+        ...
+
+    def signature_of(self, run_id: str) -> Signed | None:
+        """Return what the newest signature of the run says, None when its head was never signed."""
         ...
 
 
@@ -121,6 +128,14 @@ class SqliteReader:
         query = f"{HEADS} WHERE {' AND '.join(where)} ORDER BY received_at DESC, run_id LIMIT ?"
         with self._reading() as c:
             return [_head(r) for r in c.execute(query, (*values, limit))]
+
+    def signature_of(self, run_id: str) -> Signed | None:
+        """Return what the newest signature of the run says; a ledger of an older release has none."""
+        with self._reading() as c:
+            if c.execute(HAS_SIGNATURES).fetchone() is None:
+                return None
+            found = c.execute(SIGNATURE, (run_id,)).fetchone()
+        return Signed(*found) if found else None
 
     @contextmanager
     def _reading(self) -> Generator[sqlite3.Connection]:

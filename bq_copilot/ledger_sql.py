@@ -11,6 +11,7 @@ import re
 import sqlite3
 from collections.abc import Generator, Iterable
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from bq_copilot.canonical import canonical_json
 from bq_copilot.errors import LedgerUnavailable, Superseded
 from bq_copilot.events import Event, Recorded
+from bq_copilot.head_signatures import Signed, Signer
 from bq_copilot.ledger import Accept, HeadMoved, Lease, RunHead
 from bq_copilot.ledger_reader import parse, parse_all
 from bq_copilot.receipts import GENESIS, Row, seal
@@ -39,6 +41,9 @@ SCHEMA = (
     "CREATE INDEX IF NOT EXISTS heads_by_age ON heads (received_at)",
     """CREATE TABLE IF NOT EXISTS leases (
         run_id TEXT PRIMARY KEY, holder TEXT NOT NULL, token INTEGER NOT NULL, expires_at TEXT NOT NULL)""",
+    """CREATE TABLE IF NOT EXISTS signatures (
+        run_id TEXT PRIMARY KEY, seq INTEGER NOT NULL, hash TEXT NOT NULL, key TEXT NOT NULL,
+        signature TEXT NOT NULL)""",
 )
 
 NOW = {
@@ -55,18 +60,23 @@ UPSERT = """INSERT INTO heads VALUES (:run_id, :seq, :phase, :question, :request
        ON CONFLICT (run_id) DO UPDATE SET seq = excluded.seq, phase = excluded.phase,
          updated_at = excluded.updated_at, expires_at = excluded.expires_at, flow_run_id = excluded.flow_run_id"""
 
+SIGN = """INSERT INTO signatures VALUES (:run_id, :seq, :hash, :key, :signature)
+       ON CONFLICT (run_id) DO UPDATE SET seq = excluded.seq, hash = excluded.hash, key = excluded.key,
+         signature = excluded.signature"""
+
 
 class SqlLedger:
     """A Ledger on a SQLAlchemy URL, e.g. `sqlite:////var/lib/bq-copilot/ledger.db` or `postgresql+psycopg://…`."""
 
-    def __init__(self, url: str, *, busy_seconds: float = 10.0) -> None:
+    def __init__(self, url: str, *, busy_seconds: float = 10.0, signer: Signer | None = None) -> None:
         self.url = url
+        self._signer = signer
         self._engine = _engine(url, busy_seconds)
         self._dialect = self._engine.dialect.name
         now = NOW[self._dialect]
         self._now = sa.text(f"SELECT {now}")
         self._look = self._raw(LOOK).replace("{now}", now)
-        self._insert, self._upsert = self._raw(INSERT), self._raw(UPSERT)
+        self._insert, self._upsert, self._sign = self._raw(INSERT), self._raw(UPSERT), self._raw(SIGN)
         self._errors: Any = self._engine.dialect.dbapi
         self._create()
 
@@ -125,6 +135,8 @@ class SqlLedger:
                 cursor = _cursor(c)
                 cursor.execute(self._insert, _values(row))
                 cursor.execute(self._upsert, _head_values(state, row.at))
+                if self._signer is not None:
+                    cursor.execute(self._sign, asdict(self._signer(run_id, seq, row.hash)))
             return recorded, state
         except _Taken:
             raise _moved(run_id, seq) from None
@@ -167,6 +179,13 @@ class SqlLedger:
     def rows(self, run_id: str) -> list[Row]:
         """Return the rows of a run exactly as they are stored."""
         return self._rows(run_id, 0)
+
+    def signature_of(self, run_id: str) -> Signed | None:
+        """Return what the newest signature of the run says, None when its head was never signed."""
+        query = sa.text("SELECT run_id, seq, hash, key, signature FROM signatures WHERE run_id = :run_id")
+        with self._transaction(reads=True) as c:
+            found = c.execute(query, {"run_id": run_id}).fetchone()
+        return Signed(*found) if found else None
 
     def _rows(self, run_id: str, after: int) -> list[Row]:
         query = sa.text(

@@ -1,21 +1,18 @@
-"""The documented JSON of the lists: `runs`, `pending`, `trace` and `verify`. Same rules as `views`."""
+"""The documented JSON of the lists: `runs`, `pending` and `verify`. Same rules as `views`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any, TypedDict
+from typing import TypedDict
 
-from bq_copilot.events import Recorded
 from bq_copilot.ledger import RunHead
 from bq_copilot.ledger_reader import Reader
 from bq_copilot.phases import Phase
 from bq_copilot.standing import standing
 from bq_copilot.state import RunState
-from bq_copilot.transitions import apply
-from bq_copilot.view_types import ErrorView, SpentView
-from bq_copilot.views import approval, spent, stamp
-from bq_copilot.wording import event_words
+from bq_copilot.view_types import ErrorView
+from bq_copilot.views import approval, stamp
 
 
 class RunView(TypedDict):
@@ -60,39 +57,6 @@ class PendingView(TypedDict):
     approved_by: list[str]
 
 
-class PhaseView(TypedDict):
-    """A stretch of time that the run spent in one phase."""
-
-    phase: str
-    since: str
-    seconds: float
-
-
-class EventView(TypedDict):
-    """One event of the trace; `body` is the event exactly as it was recorded."""
-
-    seq: int
-    at: str
-    seconds: float
-    kind: str
-    phase: str
-    text: str
-    body: dict[str, Any]
-    hash: str
-
-
-class TraceView(TypedDict):
-    """The whole of `trace --json`."""
-
-    run_id: str
-    phase: str
-    question: str
-    requester: str
-    phases: list[PhaseView]
-    events: list[EventView]
-    spent: SpentView
-
-
 class CheckView(TypedDict):
     """What `verify` found of one run."""
 
@@ -102,6 +66,10 @@ class CheckView(TypedDict):
     approvals: int
     texts: int
     head: str
+    signed_to: int
+    """The last row that the signature of the head covers; 0 when it is not signed."""
+    key: str
+    """The public key that signed it."""
     seq: int | None
     error: ErrorView | None
 
@@ -162,45 +130,4 @@ def _pending(state: RunState, now: datetime) -> PendingView:
         escalated=stands is not None and stands.escalated,
         may_decide=list(stands.deciders) if stands else [],
         approved_by=list(stands.approved_by) if stands else [],
-    )
-
-
-def trace(run_id: str, events: Sequence[Recorded]) -> TraceView:
-    """Return the run's history: every event with the phase that it led to, and the time in each phase."""
-    state, lines = RunState(run_id=run_id), list[EventView]()
-    stretches: list[tuple[str, datetime]] = []
-    for one in events:
-        state = apply(state, one)
-        lines.append(_event(one, state, events[0].at))
-        if not stretches or stretches[-1][0] != state.phase:
-            stretches.append((str(state.phase), one.at))
-    return TraceView(
-        run_id=run_id,
-        phase=str(state.phase),
-        question=state.question,
-        requester=state.requester,
-        phases=_phases(stretches, state),
-        events=lines,
-        spent=spent(state),
-    )
-
-
-def _phases(stretches: list[tuple[str, datetime]], state: RunState) -> list[PhaseView]:
-    ends = [at for _, at in stretches[1:]] + ([state.at] if state.at else [])
-    return [
-        PhaseView(phase=phase, since=at.isoformat(), seconds=round((end - at).total_seconds(), 3))
-        for (phase, at), end in zip(stretches, ends, strict=True)
-    ]
-
-
-def _event(one: Recorded, state: RunState, start: datetime) -> EventView:
-    return EventView(
-        seq=one.seq,
-        at=one.at.isoformat(),
-        seconds=round((one.at - start).total_seconds(), 3),
-        kind=one.event.kind,
-        phase=str(state.phase),
-        text=event_words(one.event),
-        body=one.event.model_dump(mode="json"),
-        hash=one.hash,
     )

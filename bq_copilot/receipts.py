@@ -54,13 +54,30 @@ def verify(rows: Iterable[Row]) -> Row | None:
 
 def _check(row: Row, expected: int, last: Row | None) -> None:
     if row.seq != expected:
-        raise _damaged(row, expected, f"row {expected} is missing, the next one is {row.seq}")
+        raise _displaced(row, expected)
     if last is not None and row.run_id != last.run_id:
         raise _damaged(row, expected, f"the row belongs to {row.run_id}, not to {last.run_id}")
     if row.prev_hash != (last.hash if last else GENESIS):
         raise _damaged(row, expected, "it does not continue the row before it")
     if row.hash != row_hash(row.run_id, row.seq, row.kind, row.body, row.at, row.prev_hash):
         raise _damaged(row, expected, "its bytes are not those that were recorded")
+
+
+FAR = 100_000
+"""Places that are tried for a row whose number was altered."""
+
+
+def _displaced(row: Row, expected: int) -> Damaged:
+    """A row that is missing, or one whose number was altered: its hash still names the place that it had."""
+    places = range(1, FAR) if row.seq < expected else (expected,)
+    was = next((n for n in places if _fits(row, n)), None)
+    if was is not None and was != row.seq:
+        return _damaged(row, was, f"its number was altered to {row.seq}")
+    return _damaged(row, expected, f"row {expected} is missing, the next one is {row.seq}")
+
+
+def _fits(row: Row, seq: int) -> bool:
+    return row.hash == row_hash(row.run_id, seq, row.kind, row.body, row.at, row.prev_hash)
 
 
 def _damaged(row: Row, seq: int, why: str) -> Damaged:

@@ -22,6 +22,7 @@ OWN = {
     "runs": looking.runs,
     "trace": looking.trace,
     "verify": looking.verify,
+    "export": looking.export,
     "replay": replaying.replay,
     "approve": steering.approve,
     "reject": steering.reject,

@@ -1,4 +1,4 @@
-"""The commands that only look: show, runs, pending, trace, verify."""
+"""The commands that only look: show, runs, pending, trace, verify, export."""
 
 from __future__ import annotations
 
@@ -81,32 +81,76 @@ def pending(json: Json = False, environment: Environment = "default") -> None:
     render_pending(console(), found)
 
 
-def trace(run: RunId, json: Json = False, environment: Environment = "default") -> None:
-    """Show the history of one run, event by event."""
-    found = Copilot(environment=environment, via="cli").run(run).trace()
-    if json:
-        put_json(found)
-        return
-    from bq_copilot.cli.render_lists import render_trace  # noqa: PLC0415 - see runs
-
-    render_trace(console(), found)
-
-
-def verify(
-    run: Annotated[str, typer.Argument(metavar="[RUN]", help="Id of the run.")] = "",
-    all: Annotated[bool, typer.Option("--all", help="Check every run of the ledger.")] = False,
+def trace(
+    run: RunId,
+    html: Annotated[Path | None, typer.Option(help="Write it as one HTML page into this file.")] = None,
     json: Json = False,
     environment: Environment = "default",
 ) -> None:
-    """Check the receipts: hash chain, approval digests, stored texts. Names the first row that does not fit."""
+    """Show the history of one run: phases, steps, turns, plans, decisions, jobs, and every event."""
+    handle = Copilot(environment=environment, via="cli").run(run)
+    if html is not None:
+        _write(html, handle.trace_page())
+    if json:
+        put_json(handle.trace())
+    elif html is not None:
+        say(f"Written to {html}.")
+    else:
+        from bq_copilot.cli.render_trace import render_trace  # noqa: PLC0415 - see runs
+
+        render_trace(console(), handle.trace())
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise Refused(f"{path} cannot be written: {error.strerror}.", code="bad_file") from error
+
+
+def verify(
+    run: Annotated[str, typer.Argument(metavar="[RUN|FILE.zip]", help="Id of the run, or an exported one.")] = "",
+    all: Annotated[bool, typer.Option("--all", help="Check every run of the ledger.")] = False,
+    key: Annotated[str, typer.Option(help="Public key that must have signed each head, ed25519:….")] = "",
+    json: Json = False,
+    environment: Environment = "default",
+) -> None:
+    """Check the receipts: hash chain, approvals, stored texts, signature. Names the first row that does not fit."""
     if bool(run) is all:
         raise typer.BadParameter("name one run, or give --all.")
-    found = Copilot(environment=environment, via="cli").verify(run or None)
-    good = all_good = not any(not c["verified"] for c in found)
+    if run.endswith(".zip"):
+        from bq_copilot.checks import check_bundle  # noqa: PLC0415 - needs no installation, and no ledger
+
+        found = [check_bundle(Path(run), key)]
+    else:
+        found = Copilot(environment=environment, via="cli").verify(run or None, key=key)
+    good = not any(not c["verified"] for c in found)
     if json:
-        put_json({"verified": all_good, "runs": found})
+        put_json({"verified": good, "runs": found})
     else:
         from bq_copilot.cli.render_lists import render_checks  # noqa: PLC0415 - see runs
 
         render_checks(console(), found)
     raise typer.Exit(DONE if good else FAILED)
+
+
+def export(
+    run: RunId,
+    out: Annotated[Path, typer.Option("-o", "--out", help="FILE.zip (all receipts), FILE.csv or FILE.parquet.")],
+    query: Annotated[str, typer.Option(help="For .csv and .parquet: which result; the answer's own by default.")] = "",
+    json: Json = False,
+    environment: Environment = "default",
+) -> None:
+    """Write a run with its receipts, or one of its results, into a file."""
+    found = Copilot(environment=environment, via="cli").run(run).export(out, query or None)
+    if json:
+        put_json(found)
+        return
+    if found["query"] is None:
+        say(f"{found['file']}: {found['rows']} rows of the ledger.")
+        say(f"Check it anywhere: bq-copilot verify {found['file']}", "dim")
+        return
+    say(f"{found['file']}: {found['query']}, {found['rows']:,} rows")
+    if found["truncated"]:
+        rest = f"; all of them are in {found['table']} until it expires" if found["table"] else ""
+        say(f"truncated: {found['rows']:,} of {found['row_count']:,} rows are stored{rest}.", "yellow")

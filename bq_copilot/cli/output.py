@@ -26,7 +26,9 @@ PIPED_WIDTH = 120
 """Columns of tables where nobody says how wide the output is."""
 
 _STACK_CODES = frozenset({"not_authorised", "deployment_missing", "not_a_prefect_api", "no_ledger_store"})
-_USAGE_CODES = frozenset({"no_question", "no_answer", "no_result", "edit_invalid", "chart_invalid"})
+_USAGE_CODES = frozenset(
+    {"no_question", "no_answer", "no_result", "edit_invalid", "chart_invalid"} | {"bad_file", "no_file", "bad_bundle"}
+)
 
 _CODE_OF_PHASE = {
     Phase.COMPLETED: DONE,

@@ -1,4 +1,4 @@
-"""Lists for people: runs, what waits, the history of a run, what was verified."""
+"""Lists for people: runs, what waits, what was verified."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.text import Text
 
 from bq_copilot.amounts import money, size
 from bq_copilot.cli.wordings import PHASE_STYLE, duration
-from bq_copilot.list_views import CheckView, PendingView, RunView, TraceView
+from bq_copilot.list_views import CheckView, PendingView, RunView
 from bq_copilot.safe_text import clip, safe
 
 
@@ -50,28 +50,13 @@ def render_pending(console: Console, waiting: Sequence[PendingView]) -> None:
         console.print(Text(f"  bq-copilot show {one['run_id']}   bq-copilot {verb} {one['run_id']}", "dim"))
 
 
-def render_trace(console: Console, trace: TraceView) -> None:
-    """Print every event with its time, and how long each phase took."""
-    console.print(Text.assemble((trace["run_id"], "bold"), f" · {safe(trace['question'])}"))
-    table = _table("#", "after", "phase", "event")
-    for event in trace["events"]:
-        table.add_row(
-            Text(str(event["seq"])),
-            Text(f"{event['seconds']:,.2f} s"),
-            Text(event["phase"], style=PHASE_STYLE.get(event["phase"], "")),
-            Text(safe(event["text"])),
-        )
-    console.print(table)
-    spans = " → ".join(f"{p['phase']} {duration(p['seconds'])}" for p in trace["phases"])
-    console.print(Text(spans, style="dim"))
-
-
 def render_checks(console: Console, checks: Sequence[CheckView]) -> None:
     """Print what was verified of each run, and the first row that does not fit."""
     for check in checks:
         if check["verified"]:
             counted = f"{check['rows']} rows, {check['approvals']} approvals, {check['texts']} stored texts"
-            console.print(Text(f"{check['run_id']}: receipts verified, {counted}", style="green"))
+            signed = f", signed to row {check['signed_to']} by {check['key'][:20]}…" if check["signed_to"] else ""
+            console.print(Text(f"{check['run_id']}: receipts verified, {counted}{signed}", style="green"))
             continue
         error = check["error"]
         console.print(Text(safe(error["message"] if error else "does not verify"), style="bold red"))

@@ -74,6 +74,10 @@ class MemoryLedger:
         ]
         return sorted(found, key=lambda h: h.received_at, reverse=True)[:limit]
 
+    def signature_of(self, run_id: str) -> None:
+        """Return None: nothing is signed in memory."""
+        return
+
     def take_lease(self, run_id: str, holder: str, seconds: float) -> Lease | None:
         """Take the run when nobody holds it or the holder's lease is over."""
         with self._lock:

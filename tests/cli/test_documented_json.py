@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from bq_copilot import list_views, replays, view_types
+from bq_copilot import exporting, list_views, replays, trace_types, view_types
 from tests import recorded_runs as rr
 from tests.cli.conftest import Bq
 from tests.cli.prefect_double import PrefectDouble
@@ -50,13 +50,14 @@ CASES = {
     "show": (view_types.ShowView, lambda example: example),
     "runs": (list_views.RunView, lambda example: example["runs"]),
     "pending": (list_views.PendingView, lambda example: example["pending"]),
-    "trace": (list_views.TraceView, lambda example: example),
+    "trace": (trace_types.TraceView, lambda example: example),
     "verify": (list_views.CheckView, lambda example: example["runs"]),
     "replay": (replays.ReplayView, lambda example: example["runs"]),
+    "export": (exporting.ExportView, lambda example: example),
     "policy": (replays.PolicyView, lambda example: example["plans"]),
 }
 
-PRINTED = sorted(CASES.keys() - {"policy"})
+PRINTED = sorted(CASES.keys() - {"policy", "export"})
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -81,6 +82,13 @@ def _same(printed: Keys, wanted: Keys) -> None:
     for key, below in printed.items():
         if below:
             _same(below, wanted[key])
+
+
+def test_an_export_prints_the_documented_keys(home: Path, bq: Bq) -> None:
+    """`export --json` as documented."""
+    run = rr.finished(home)
+    printed = bq("export", run.run_id, "--out", str(home / "answer.csv"), "--json").json
+    assert set(printed) == set(documented("export"))
 
 
 def test_a_detached_ask_prints_the_documented_keys(bq: Bq, prefect: PrefectDouble) -> None:

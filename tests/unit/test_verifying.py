@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from bq_copilot.checks import check_all
 from bq_copilot.errors import CopilotError, Damaged
 from bq_copilot.events import ApprovalRequested
 from bq_copilot.ledger import RunHead
@@ -29,16 +31,48 @@ def test_an_untouched_run_verifies_whole(tmp_path: Path) -> None:
     assert found.texts >= 4
 
 
-@pytest.mark.parametrize("column", ["run_id", "kind", "body", "at", "prev_hash", "hash"])
-def test_an_altered_column_names_its_row_every_time(tmp_path: Path, column: str) -> None:
-    """Whichever row is altered in this column, the error names that row (or the next, for a hash it continues)."""
+COLUMNS: dict[str, tuple[str | int, ...]] = {
+    "run_id": ("r-another",),
+    "seq": (0, -7, 500),
+    "kind": ("waited",),
+    "body": ("{}",),
+    "at": ("2020-01-01T00:00:00.000000Z",),
+    "prev_hash": ("sha256:0",),
+    "hash": ("sha256:0",),
+}
+
+
+@pytest.mark.parametrize(("column", "value"), [(c, v) for c, values in COLUMNS.items() for v in values])
+def test_F19_each_column_of_each_row_altered_in_turn_names_that_row(
+    tmp_path: Path, column: str, value: str | int
+) -> None:
+    """In the database itself, one cell after the other: every time `verify` names the row that was altered."""
     run = rr.finished(tmp_path)
     rows = run.ledger.rows(run.run_id)
-    for place, row in enumerate(rows):
-        altered = [*rows[:place], replace(row, **{column: getattr(row, column) + " "}), *rows[place + 1 :]]
-        with pytest.raises(Damaged) as caught:
-            check(run, altered)
-        assert caught.value.seq == row.seq
+    assert check_all(run.installation, run.run_id)[0]["verified"]
+    with sqlite3.connect(tmp_path / "ledger.db", isolation_level=None) as db:
+        db.execute("PRAGMA synchronous = OFF")
+        places = [place for (place,) in db.execute("SELECT rowid FROM events ORDER BY seq")]
+        for place, row in zip(places, rows, strict=True):
+            db.execute(f"UPDATE events SET {column} = ? WHERE rowid = ?", (value, place))
+            (found,) = check_all(run.installation, run.run_id)
+            db.execute(f"UPDATE events SET {column} = ? WHERE rowid = ?", (getattr(row, column), place))
+            assert (found["verified"], found["seq"]) == (False, row.seq), f"{column} of row {row.seq}"
+    assert check_all(run.installation, run.run_id)[0]["verified"]
+
+
+@pytest.mark.parametrize(
+    "field", ["seq", "phase", "question", "requester", "received_at", "updated_at", "expires_at", "flow_run_id"]
+)
+def test_a_list_of_runs_that_shows_something_else_is_damage(tmp_path: Path, field: str) -> None:
+    """Whatever the list shows of a run is what its events say."""
+    run = rr.finished(tmp_path)
+    other = {"seq": 3, "expires_at": "2020-01-01T00:00:00.000000Z"}.get(field, "2020-01-01T00:00:00.000000Z")
+    with sqlite3.connect(tmp_path / "ledger.db", isolation_level=None) as db:
+        db.execute(f"UPDATE heads SET {field} = ?", (other,))
+    (found,) = check_all(run.installation, run.run_id)
+    assert not found["verified"] and found["error"] is not None
+    assert "list of runs" in found["error"]["message"]
 
 
 def test_a_missing_row_is_named(tmp_path: Path) -> None:

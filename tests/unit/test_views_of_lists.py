@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bq_copilot import list_views
+from bq_copilot import list_views, trace_view
 from tests import recorded_runs as rr
 
 
@@ -44,7 +44,7 @@ def test_runs_that_wait_for_nobody_are_not_pending(tmp_path: Path) -> None:
 def test_a_trace_has_every_event_in_order_with_the_phase_it_led_to(tmp_path: Path) -> None:
     """The history names each event once, with its phase, its words and its body."""
     run = rr.finished(tmp_path)
-    trace = list_views.trace(run.run_id, run.ledger.read(run.run_id))
+    trace = trace_view.trace(run.run_id, run.ledger.read(run.run_id), run.shelf)
     assert [e["seq"] for e in trace["events"]] == list(range(1, run.state.seq + 1))
     approved = next(e for e in trace["events"] if e["kind"] == "approval_decided")
     assert (approved["phase"], approved["text"]) == ("executing", "approved by ann via cli")
@@ -54,7 +54,7 @@ def test_a_trace_has_every_event_in_order_with_the_phase_it_led_to(tmp_path: Pat
 def test_the_phases_of_a_trace_follow_each_other_without_gaps(tmp_path: Path) -> None:
     """Phases are stretches of time: they begin where the last one ended, and add up to the whole."""
     run = rr.finished(tmp_path)
-    trace = list_views.trace(run.run_id, run.ledger.read(run.run_id))
+    trace = trace_view.trace(run.run_id, run.ledger.read(run.run_id), run.shelf)
     names = [p["phase"] for p in trace["phases"]]
     assert names[:2] == ["received", "clarifying"] and names[-1] == "completed"
     total = sum(p["seconds"] for p in trace["phases"])
