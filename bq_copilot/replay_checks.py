@@ -21,6 +21,7 @@ from bq_copilot.prompt_bytes import PromptBytes
 from bq_copilot.shelf import Shelf
 from bq_copilot.state import RunState
 from bq_copilot.steps import Step
+from bq_copilot.values import Failure
 
 if TYPE_CHECKING:
     from bq_copilot.replaying import Counts, Judge
@@ -98,7 +99,7 @@ def _question(bench: Bench, state: RunState, step: steps.AskQuestion, e: ev.Ques
 
 
 def _proposed(bench: Bench, state: RunState, step: steps.ProposePlan, e: ev.PlanProposed) -> Mismatch | None:
-    same = _same(revision=(step.revision, e.revision), by=(step.by, e.by), note=(step.note, e.note))
+    same = _same(revision=(step.revision, e.revision), by=(step.by, e.by))
     return same or _same(queries=(step.queries, e.queries), rationale=(step.rationale, e.rationale))
 
 
@@ -164,8 +165,17 @@ _BY_STEP_ONLY = frozenset({Phase.COMPLETED, Phase.PARTIAL, Phase.REFUSED, Phase.
 
 def _ended(bench: Bench, state: RunState, step: Step, e: ev.RunEnded) -> Mismatch | None:
     if isinstance(step, steps.End) and (e.phase == step.phase or e.phase in _BY_STEP_ONLY):
-        return _same(phase=(str(step.phase), e.phase), failure=(step.failure, e.failure))
+        return _same(phase=(str(step.phase), e.phase), failure=(_code(step.failure), _code(e.failure)))
     return Mismatch(_name(step), f"the end {e.phase}") if e.phase in _BY_STEP_ONLY else None
+
+
+def _code(failure: Failure | None) -> str:
+    """A failure is its code; how it is worded may get better from release to release."""
+    return failure.code if failure else "none"
+
+
+def _undo(bench: Bench, state: RunState, step: steps.UndoEffect, e: Any) -> Mismatch | None:
+    return _same(target=(step.undo.target, e.target))
 
 
 def _turn(bench: Bench, state: RunState, step: steps.TakeTurn, e: ev.TurnTaken) -> Mismatch | None:
@@ -191,6 +201,8 @@ CHECKS: dict[str, tuple[Any, Check | None]] = {
     "job_adopted": (steps.SubmitJob, _bound),
     "job_cancel_requested": (steps.CancelJob, _job),
     "job_finished": (steps.PollJob, _job),
+    "undo_intended": (steps.UndoEffect, _undo),
+    "undo_done": (steps.UndoEffect, _undo),
     "result_read": (steps.ReadResult, None),
     "answer_written": (steps.WriteAnswer, _answer),
     "follow_up_proposed": (steps.RecordFollowUp, None),

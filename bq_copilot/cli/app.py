@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from typer.main import get_command
 
-from bq_copilot.cli import asking, local, looking, operating, replaying, steering
+from bq_copilot.cli import asking, local, looking, operating, replaying, steering, viewing
 from bq_copilot.cli.output import USAGE, report, report_usage
 from bq_copilot.errors import CopilotError
 from bq_copilot.version import __version__
@@ -23,6 +23,7 @@ OWN = {
     "trace": looking.trace,
     "verify": looking.verify,
     "export": looking.export,
+    "view": viewing.view,
     "replay": replaying.replay,
     "approve": steering.approve,
     "reject": steering.reject,
