@@ -15,10 +15,10 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bq_copilot import deciding, identities, identity, operating, receipts, views
+from bq_copilot.client_history import HistoryVerbs, ReceiptVerbs
 from bq_copilot.errors import Damaged, Refused
 from bq_copilot.events import Event, RunReceived
 from bq_copilot.installation import Installation, find
@@ -35,10 +35,7 @@ if TYPE_CHECKING:
     import pandas as pd  # pyright: ignore[reportMissingTypeStubs] - it has none of its own
 
     from bq_copilot.card_blocks import Card
-    from bq_copilot.exporting import ExportView
-    from bq_copilot.list_views import CheckView, PendingView, RunView
-    from bq_copilot.replays import PolicyView, ReplayView
-    from bq_copilot.trace_types import TraceView
+    from bq_copilot.list_views import PendingView, RunView
 
 POLL_SECONDS = 0.1
 """Between two looks at the ledger; an update is seen at most this late."""
@@ -56,7 +53,7 @@ class Update:
     state: RunState
 
 
-class Copilot:
+class Copilot(ReceiptVerbs):
     """Ask questions of the warehouse, and decide about what others asked.
 
     Without arguments it finds the installation as the command line does: `PREFECT_API_URL`, else the local stack.
@@ -125,30 +122,8 @@ class Copilot:
         heads = reader.heads(sorted(WAITING), limit=limit)
         return list_views.pending(waiting_list.waiting_states(heads, reader), reader.now())
 
-    def verify(self, run_id: str | None = None, *, key: str = "") -> list[CheckView]:
-        """Check the receipts of one run, or of all, as `bq-copilot verify --json` does.
 
-        With `key`, a public key, every head must be signed with it.
-        """
-        from bq_copilot.checks import check_all  # noqa: PLC0415 - `show` does not need it
-
-        return check_all(self.installation, run_id, key)
-
-    def replay(self, run_id: str | None = None) -> list[ReplayView]:
-        """Fold one run, or all, again without any effect, as `bq-copilot replay --json` does."""
-        from bq_copilot.replays import replay_all  # noqa: PLC0415 - `show` does not need it
-
-        return replay_all(self.installation, run_id)
-
-    def under_policy(self, policy: str, run_id: str | None = None) -> list[PolicyView]:
-        """Return what this policy (YAML) would have said to every plan so far, as `replay --policy --json` does."""
-        from bq_copilot.policy_file import policy_from_yaml  # noqa: PLC0415 - `show` does not need it
-        from bq_copilot.replays import under_policy  # noqa: PLC0415 - see above
-
-        return under_policy(self.installation, policy_from_yaml(policy), run_id)
-
-
-class RunHandle:
+class RunHandle(HistoryVerbs):
     """One run: look at it, follow it, decide about it. Its state is read from the ledger on every look."""
 
     def __init__(self, copilot: Copilot, run_id: str) -> None:
@@ -212,24 +187,6 @@ class RunHandle:
         from bq_copilot.card import card_of  # noqa: PLC0415 - looking at a run that waits for nobody does not need it
 
         return card_of(state.plan, state.earlier, self._installation.reader.now())
-
-    def trace(self) -> TraceView:
-        """Return what `bq-copilot trace --json` prints."""
-        from bq_copilot.trace_view import trace  # noqa: PLC0415 - `show` does not need it
-
-        return trace(self.run_id, self._installation.reader.read(self.run_id), self._installation.shelf)
-
-    def trace_page(self) -> str:
-        """Return the history as one HTML page that needs nothing else, as `bq-copilot trace --html` writes it."""
-        from bq_copilot.run_page import run_page  # noqa: PLC0415 - `show` does not need it
-
-        return run_page(self._installation, self.run_id)
-
-    def export(self, path: str | Path, query: str | None = None) -> ExportView:
-        """Write the run with its receipts (.zip) or one of its results (.csv, .parquet); say what was written."""
-        from bq_copilot.exporting import export  # noqa: PLC0415 - `show` does not need it
-
-        return export(self._installation, self.run_id, Path(path), query)
 
     def receipts(self) -> ReceiptsView:
         """Check the hash chain; `Copilot.verify` checks everything."""

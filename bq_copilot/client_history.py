@@ -1,0 +1,70 @@
+"""The verbs of the Python API that look back: receipts, replays, traces, exports, comparisons.
+
+Edge module, the part of `client` that never decides anything about a run. Each verb loads what it needs when it is
+called: looking at a run must start in a moment.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bq_copilot.exporting import ExportView
+    from bq_copilot.installation import Installation
+    from bq_copilot.list_views import CheckView
+    from bq_copilot.replays import PolicyView, ReplayView
+    from bq_copilot.trace_types import TraceView
+
+
+class ReceiptVerbs:
+    """What `Copilot` can say about all runs."""
+
+    installation: Installation
+
+    def verify(self, run_id: str | None = None, *, key: str = "") -> list[CheckView]:
+        """Check the receipts of one run, or of all, as `bq-copilot verify --json` does.
+
+        With `key`, a public key, every head must be signed with it.
+        """
+        from bq_copilot.checks import check_all  # noqa: PLC0415 - see above
+
+        return check_all(self.installation, run_id, key)
+
+    def replay(self, run_id: str | None = None) -> list[ReplayView]:
+        """Fold one run, or all, again without any effect, as `bq-copilot replay --json` does."""
+        from bq_copilot.replays import replay_all  # noqa: PLC0415 - see above
+
+        return replay_all(self.installation, run_id)
+
+    def under_policy(self, policy: str, run_id: str | None = None) -> list[PolicyView]:
+        """Return what this policy (YAML) would have said to every plan so far, as `replay --policy --json` does."""
+        from bq_copilot.policy_file import policy_from_yaml  # noqa: PLC0415 - see above
+        from bq_copilot.replays import under_policy  # noqa: PLC0415 - see above
+
+        return under_policy(self.installation, policy_from_yaml(policy), run_id)
+
+
+class HistoryVerbs:
+    """What `RunHandle` can say about its run's past."""
+
+    run_id: str
+    _installation: Installation
+
+    def trace(self) -> TraceView:
+        """Return what `bq-copilot trace --json` prints."""
+        from bq_copilot.trace_view import trace  # noqa: PLC0415 - see above
+
+        return trace(self.run_id, self._installation.reader.read(self.run_id), self._installation.shelf)
+
+    def trace_page(self) -> str:
+        """Return the history as one HTML page that needs nothing else, as `bq-copilot trace --html` writes it."""
+        from bq_copilot.run_page import run_page  # noqa: PLC0415 - see above
+
+        return run_page(self._installation, self.run_id)
+
+    def export(self, path: str | Path, query: str | None = None) -> ExportView:
+        """Write the run with its receipts (.zip) or one of its results (.csv, .parquet); say what was written."""
+        from bq_copilot.exporting import export  # noqa: PLC0415 - see above
+
+        return export(self._installation, self.run_id, Path(path), query)
