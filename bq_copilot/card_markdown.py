@@ -13,6 +13,7 @@ from bq_copilot.card_blocks import Block, Box, Card, Code, Fact, Heading, Notice
 
 SIGNS = re.compile(r"([\\`*_\[\]{}#|!~$^])")
 LINKS = re.compile(r"(?i)((?:https?|ftp|file|javascript|mailto)(?=:)|www(?=\.))([:.])")
+DIGEST = re.compile(r"(sha256:)([0-9a-f]{32})([0-9a-f]{32})")
 LEADING = re.compile(r"^(\s*)([-+=:]|\d+[.)])")
 
 
@@ -46,7 +47,13 @@ def _block(block: Block) -> str:
 
 
 def _value(text: str, names: tuple[str, ...]) -> str:
-    return " ".join(part for part in (plain(text), ", ".join(_mono(n) for n in names)) if part)
+    return " ".join(part for part in (plain(text), ", ".join(_name(n) for n in names)) if part)
+
+
+def _name(text: str) -> str:
+    """A digest has no place to break a line at: in halves it fits the narrow form, and nothing is cut off."""
+    digest = DIGEST.fullmatch(text)
+    return " ".join(_mono(part) for part in digest.groups()) if digest else _mono(text)
 
 
 def plain(text: str) -> str:
