@@ -13,13 +13,15 @@ import httpx
 from blocks.language_model import LanguageModel
 from blocks.ledger_store import LedgerStore
 from blocks.policy import Policy
+from blocks.semantic_notes import SemanticNotes
 from blocks.warehouse import Warehouse
-from bq_copilot import policy
+from bq_copilot import notes, policy
 from bq_copilot.circuits import Circuits
 from bq_copilot.circuits_sql import SqlCircuits
 from bq_copilot.errors import Transient
 from bq_copilot.ledger import Ledger
 from bq_copilot.local_user import local_user
+from bq_copilot.ports import Embedder
 from bq_copilot.ports import LanguageModel as LanguageModelPort
 from bq_copilot.shelf import Shelf
 
@@ -34,12 +36,14 @@ class Environment:
         store: LedgerStore,
         policy: Policy,
         name: str = "default",
+        notes: SemanticNotes | None = None,
     ) -> None:
         self.name = name
         self.warehouse_block = warehouse
         self.model_block = model
         self.store_block = store
         self.policy_block = policy
+        self.notes_block = notes
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -66,6 +70,16 @@ class Environment:
         """The language model adapter."""
         return self.model_block.open()
 
+    @cached_property
+    def embedder(self) -> Embedder | None:
+        """The embedding model, None where none is configured: tables are then searched by words alone."""
+        return self.model_block.open_embedder()
+
+    @cached_property
+    def notes(self) -> notes.Notes | None:
+        """The semantic notes, None where there are none."""
+        return self.notes_block.value() if self.notes_block else None
+
     @property
     def local_user(self) -> str:
         """Who asks when nobody says so: the user that this process runs as."""
@@ -86,8 +100,15 @@ class Environment:
 
 
 async def open_environment(name: str = "default") -> Environment:
-    """Load the four blocks called `name`, side by side. Raises ValueError when one is missing."""
-    warehouse, model, store, rules = await asyncio.gather(
-        Warehouse.aload(name), LanguageModel.aload(name), LedgerStore.aload(name), Policy.aload(name)
+    """Load the blocks called `name`, side by side. Raises ValueError when one is missing; notes may be."""
+    warehouse, model, store, rules, noted = await asyncio.gather(
+        Warehouse.aload(name), LanguageModel.aload(name), LedgerStore.aload(name), Policy.aload(name), _notes(name)
     )
-    return Environment(warehouse, model, store, rules, name)
+    return Environment(warehouse, model, store, rules, name, noted)
+
+
+async def _notes(name: str) -> SemanticNotes | None:
+    try:
+        return await SemanticNotes.aload(name)
+    except ValueError:
+        return None  # the block is optional

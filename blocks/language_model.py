@@ -1,18 +1,21 @@
-"""The `LanguageModel` block: any OpenAI-compatible endpoint, and the adapter over the official client."""
+"""The `LanguageModel` block: OpenAI, Azure OpenAI or any compatible endpoint, with prices and a fallback.
+
+Decides which client speaks to the endpoint. What a call looks like and what its errors mean stands in `chat_model`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Literal, Self
 
 import openai
 from prefect.blocks.core import Block
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 
-from bq_copilot.errors import CopilotError, Refused, Transient
-from bq_copilot.ports import Reply
-from bq_copilot.retry_after import seconds_of
-from bq_copilot.values import Usage
+from blocks.chat_model import ChatModel, Price
+from blocks.embeddings import EmbeddingModel
+from blocks.fallback_model import WithFallback
+from bq_copilot.ports import Embedder
+from bq_copilot.ports import LanguageModel as LanguageModelPort
 
 
 class LanguageModel(Block):
@@ -20,93 +23,76 @@ class LanguageModel(Block):
 
     _block_type_name = "Language Model"
     _block_type_slug = "bq-copilot-language-model"
-    _description = "Any OpenAI-compatible chat endpoint: base URL, model name, key, timeout, prices."
+    _description = "OpenAI, Azure OpenAI or a compatible chat endpoint: address, model, key, prices, fallback."
 
-    base_url: str = Field(default="", description="Endpoint up to /v1. Empty: OpenAI.")
-    model: str = Field(description="Model name as the endpoint knows it.")
+    provider: Literal["openai", "azure", "compatible"] = Field(
+        default="compatible", description="Whose API it is; strict tool calls are used where it has them."
+    )
+    base_url: str = Field(default="", description="Endpoint up to /v1 (Azure: the resource's). Empty: OpenAI.")
+    model: str = Field(description="Model name as the endpoint knows it (Azure: the deployment's name).")
     api_key: SecretStr = Field(default=SecretStr("none"), description="Key; the offline model needs none.")
+    api_version: str = Field(default="", description="Azure only: the version of its API, e.g. 2024-10-21.")
     timeout_seconds: float = Field(default=90.0, gt=0, description="Deadline of one call.")
+    stream: bool = Field(default=True, description="Receive the reply piece by piece; a stalled one is noticed.")
+    strict_tools: bool | None = Field(
+        default=None, description="Ask for strict tool calls; empty: for openai and azure only."
+    )
     usd_per_million_in: float = Field(default=0.0, ge=0, description="Price of a million prompt tokens, USD.")
     usd_per_million_out: float = Field(default=0.0, ge=0, description="Price of a million reply tokens, USD.")
+    prices: dict[str, list[float]] = Field(
+        default_factory=dict[str, list[float]],
+        description="By model, USD a million tokens: [prompt, reply] or [prompt, reply, cached prompt].",
+    )
+    fallback_model: str = Field(default="", description="Model that is asked when the first one fails. Empty: none.")
+    fallback_base_url: str = Field(default="", description="Its endpoint, when it is another one.")
+    fallback_api_key: SecretStr | None = Field(default=None, description="Its key, when it is another one.")
+    embedding_model: str = Field(default="", description="Model for embeddings of schemas. Empty: words alone.")
 
-    def open(self) -> ChatModel:
+    @model_validator(mode="after")
+    def _prices_are_pairs(self) -> Self:
+        wrong = [n for n, p in self.prices.items() if len(p) not in (2, 3) or min(p) < 0]
+        if wrong:
+            raise ValueError(f"prices: {', '.join(wrong)} needs [prompt, reply] or [prompt, reply, cached prompt]")
+        return self
+
+    def open(self) -> LanguageModelPort:
         """Build the adapter; no call is made yet."""
-        client = openai.AsyncOpenAI(
-            base_url=self.base_url or None,
-            api_key=self.api_key.get_secret_value(),
-            timeout=self.timeout_seconds,
-            max_retries=0,
-        )
-        return ChatModel(client, self.model, self.usd_per_million_in, self.usd_per_million_out)
-
-
-class ChatModel:
-    """The LanguageModel port over the chat completions API. Its own retries are off."""
-
-    def __init__(self, client: openai.AsyncOpenAI, model: str, usd_in: float, usd_out: float) -> None:
-        self._client = client
-        self._prices = (usd_in, usd_out)
-        self.model = model
-
-    async def reply(self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]]) -> Reply:
-        """Ask once; keep the first tool call only."""
-        sent: Any = {
-            "model": self.model,
-            "messages": list(messages),
-            "tools": list(tools),
-            "tool_choice": "required",
-            "parallel_tool_calls": False,
-        }
-        try:
-            answer = await self._client.chat.completions.create(**sent)
-        except openai.OpenAIError as error:
-            raise translate(error) from error
-        return self._read(answer)
-
-    def _read(self, answer: Any) -> Reply:
-        if not answer.choices:
-            raise Transient("the model sent no choice", code="model_empty")
-        said = answer.choices[0].message
-        call = said.tool_calls[0] if said.tool_calls else None
-        function = getattr(call, "function", None)
-        return Reply(
-            text=said.content or "",
-            call_id=call.id if call else "",
-            call_name=function.name if function else "",
-            call_arguments=function.arguments if function else "",
-            model=answer.model or self.model,
-            usage=self._usage(answer.usage),
+        first = ChatModel(self._client(), self.model, self.price_of, strict=self.is_strict, stream=self.stream)
+        if not self.fallback_model:
+            return first
+        client = self._client(self.fallback_base_url, self.fallback_api_key)
+        strict = self.is_strict and not self.fallback_base_url
+        return WithFallback(
+            first, ChatModel(client, self.fallback_model, self.price_of, strict=strict, stream=self.stream)
         )
 
-    def _usage(self, usage: Any) -> Usage:
-        if usage is None:
-            return Usage()
-        usd = (usage.prompt_tokens * self._prices[0] + usage.completion_tokens * self._prices[1]) / 1e6
-        return Usage(prompt_tokens=usage.prompt_tokens, completion_tokens=usage.completion_tokens, usd=round(usd, 6))
+    def open_embedder(self) -> Embedder | None:
+        """Build the embedding adapter, None when no embedding model is configured."""
+        return EmbeddingModel(self._client(), self.embedding_model, self.price_of) if self.embedding_model else None
 
+    @property
+    def is_strict(self) -> bool:
+        """Say whether strict tool calls are asked for."""
+        return self.strict_tools if self.strict_tools is not None else self.provider != "compatible"
 
-def translate(error: openai.OpenAIError) -> CopilotError:
-    """Return our error for a failed model call."""
-    match error:
-        case openai.RateLimitError() if error.code == "insufficient_quota":
-            return Refused("the model's quota is used up", code="model_quota", next="Top up, or use another model.")
-        case openai.RateLimitError():
-            return Transient("model rate limit", code="model_rate_limit", retry_after=_retry_after(error))
-        case openai.APITimeoutError():
-            return Transient("the model did not answer in time", code="model_timeout")
-        case openai.APIConnectionError():
-            return Transient("the model cannot be reached", code="model_unreachable")
-        case openai.APIStatusError() if error.status_code >= 500:
-            return Transient(f"the model's server failed ({error.status_code})", code="model_error")
-        case openai.APIStatusError():
-            return Refused(
-                f"the model refused the request ({error.status_code})",
-                code="model_refused",
-                next="Check the Language Model block: base URL, model name, key.",
+    def price_of(self, model: str) -> Price:
+        """Return the price of a model: its own, that of the name it begins with, else the block's default."""
+        named = [n for n in self.prices if model == n or model.startswith(f"{n}-")]
+        if not named:
+            return Price(self.usd_per_million_in, self.usd_per_million_out, self.usd_per_million_in)
+        found = self.prices[max(named, key=len)]
+        return Price(found[0], found[1], found[2] if len(found) == 3 else found[0])
+
+    def _client(self, base_url: str = "", key: SecretStr | None = None) -> openai.AsyncOpenAI:
+        secret = (key or self.api_key).get_secret_value()
+        if self.provider == "azure" and not base_url:
+            return openai.AsyncAzureOpenAI(
+                azure_endpoint=self.base_url,
+                api_key=secret,
+                api_version=self.api_version or "2024-10-21",
+                timeout=self.timeout_seconds,
+                max_retries=0,
             )
-        case _:
-            return Transient(f"the model's answer was unusable ({type(error).__name__})", code="model_broken")
-
-
-def _retry_after(error: openai.RateLimitError) -> float | None:
-    return seconds_of(error.response.headers.get("retry-after"))
+        return openai.AsyncOpenAI(
+            base_url=base_url or self.base_url or None, api_key=secret, timeout=self.timeout_seconds, max_retries=0
+        )

@@ -12,12 +12,15 @@ from pydantic import SecretStr
 from blocks.language_model import LanguageModel
 from blocks.ledger_store import LedgerStore
 from blocks.policy import Policy
+from blocks.semantic_notes import SemanticNotes
 from blocks.warehouse import Warehouse
 
-BLOCK_TYPES: tuple[type[Block], ...] = (Warehouse, LanguageModel, LedgerStore, Policy)
+BLOCK_TYPES: tuple[type[Block], ...] = (Warehouse, LanguageModel, LedgerStore, Policy, SemanticNotes)
 
 
 POLICY_FILE = Path(__file__).parent.parent / "deployments" / "local" / "policy.yaml"
+
+NOTES_FILE = POLICY_FILE.with_name("notes.yaml")
 
 OFFLINE_MODEL = "offline-planner-1"
 
@@ -41,11 +44,13 @@ def default_blocks(stack: Stack | None) -> list[tuple[str, Block]]:
         return []
     store = LedgerStore(url=SecretStr(stack.ledger_url), results=stack.results_dir)
     policy = Policy(text=POLICY_FILE.read_text(encoding="utf-8"))
+    notes = SemanticNotes(text=NOTES_FILE.read_text(encoding="utf-8"))
     blocks = (
         Warehouse(project="bq-copilot-sandbox", endpoint=stack.warehouse_url),
         _model(stack),
         store,
         policy,
+        notes,
     )
     return [("default", block) for block in blocks]
 

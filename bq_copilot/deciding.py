@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from bq_copilot import permission, receipts
+from bq_copilot import clarifying, permission, receipts
 from bq_copilot.approval import Decision, digest_of
 from bq_copilot.errors import Conflict, CopilotError, Damaged, Refused
 from bq_copilot.events import (
@@ -181,7 +181,7 @@ def answer(journal: Journal, text: str, by: str, via: str) -> RunState:
             raise Conflict(f"{state.answered.by} answered it before.", code="answered_before", winner=state.answered.by)
         if asked is None or state.phase is not Phase.AWAITING_ANSWER:
             raise Refused(f"No question waits for an answer; the run is {state.phase}.", code="nothing_to_answer")
-        return QuestionAnswered(turn=asked.turn, answer=text, by=by, via=via)
+        return QuestionAnswered(turn=asked.turn, answer=clarifying.read_answer(asked, text), by=by, via=via)
 
     return _append(journal, make)
 

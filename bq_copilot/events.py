@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter
 
 from bq_copilot.approval import ApprovalRequest, Decision
+from bq_copilot.context_events import AnswerRated, ContextPinned
 from bq_copilot.gate.verdict import Verdict
 from bq_copilot.job_events import JobAdopted, JobCancelRequested, JobFinished, JobIntended, JobSubmitted
 from bq_copilot.undo_events import CancelUnconfirmed, RetryRequested, UndoDone, UndoIntended
@@ -46,6 +47,8 @@ class RunReceived(Value):
     ledger_version: int = LEDGER_VERSION
     parent_run: str = ""
     parent_seq: int = 0
+    after_run: str = ""
+    """The finished run that this question continues; its results are context, its approvals are not."""
 
 
 class RunStarted(Value):
@@ -73,6 +76,8 @@ class RunPinned(Value):
     warehouse: str
     sandbox: bool
     limits: Limits
+    prompt_version: int = 1
+    """Which form of the prompt the whole run uses; from 2 on a briefing comes first."""
 
 
 class TurnRequested(Value):
@@ -116,6 +121,8 @@ class QuestionAsked(Value):
     question: str
     options: tuple[str, ...]
     expires_at: datetime
+    answer_kind: Literal["choice", "text", "number", "date"] = "choice"
+    topic: str = ""
 
 
 class QuestionAnswered(Value):
@@ -312,6 +319,7 @@ Event = Annotated[
     RunReceived
     | RunStarted
     | RunPinned
+    | ContextPinned
     | TurnRequested
     | TurnTaken
     | CallAnswered
@@ -334,6 +342,7 @@ Event = Annotated[
     | JobFinished
     | ResultRead
     | AnswerWritten
+    | AnswerRated
     | FollowUpProposed
     | Waited
     | StepFailed

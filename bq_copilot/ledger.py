@@ -85,6 +85,10 @@ class Ledger(Protocol):
         """Return runs, newest first, optionally only those in `phases`, of `requester`, or with these ids."""
         ...
 
+    def runs_with(self, kind: str, limit: int) -> list[str]:
+        """Return the ids of the runs that have an event of this kind, the newest such event first."""
+        ...
+
     def take_lease(self, run_id: str, holder: str, seconds: float) -> Lease | None:
         """Take the run when nobody holds it or the holder's lease is over; None when somebody does."""
         ...

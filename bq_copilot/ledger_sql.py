@@ -39,6 +39,7 @@ SCHEMA = (
         expires_at TEXT NOT NULL DEFAULT '', flow_run_id TEXT NOT NULL DEFAULT '')""",
     "CREATE INDEX IF NOT EXISTS heads_by_phase ON heads (phase, received_at)",
     "CREATE INDEX IF NOT EXISTS heads_by_age ON heads (received_at)",
+    "CREATE INDEX IF NOT EXISTS events_rated ON events (kind, at) WHERE kind = 'answer_rated'",
     """CREATE TABLE IF NOT EXISTS leases (
         run_id TEXT PRIMARY KEY, holder TEXT NOT NULL, token INTEGER NOT NULL, expires_at TEXT NOT NULL)""",
     """CREATE TABLE IF NOT EXISTS signatures (
@@ -211,6 +212,14 @@ class SqlLedger:
         used = {k: v for k, v in values.items() if v}
         with self._transaction(reads=True) as c:
             return [_head(r) for r in c.execute(query.bindparams(*binds), used)]
+
+    def runs_with(self, kind: str, limit: int) -> list[str]:
+        """Return the ids of the runs that have an event of this kind, the newest such event first."""
+        assert kind.isidentifier()
+        newest = "GROUP BY run_id ORDER BY MAX(at) DESC, run_id LIMIT :limit"
+        query = f"SELECT run_id FROM events WHERE kind = '{kind}' {newest}"  # noqa: S608 - in words, for the partial index
+        with self._transaction(reads=True) as c:
+            return [str(r[0]) for r in c.execute(sa.text(query), {"limit": limit})]
 
     # -- leases ------------------------------------------------------------------------------------------
 

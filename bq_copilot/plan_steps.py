@@ -5,7 +5,7 @@ The part of `next_step` between a model's `propose_plan` and the answer to that 
 
 from __future__ import annotations
 
-from bq_copilot import toolbox
+from bq_copilot import repairs, toolbox
 from bq_copilot.phases import Phase
 from bq_copilot.query_steps import for_queries
 from bq_copilot.state import Plan, RunState, Turn
@@ -50,7 +50,9 @@ def _propose(state: RunState, turn: Turn, call: toolbox.ProposePlan) -> Step:
     if isinstance(queries, toolbox.CallProblem):
         return AnswerCall(turn, queries)
     revision = state.plan.revision + 1 if state.plan else 1
-    return ProposePlan(revision, queries, call.rationale, "model", side_by_side=call.side_by_side)
+    told = state.pinned is not None and state.pinned.prompt_version >= 2
+    note = repairs.note_of(state.plan) if told else ""
+    return ProposePlan(revision, queries, call.rationale, "model", note, side_by_side=call.side_by_side)
 
 
 def _restore(state: RunState, plan: Plan) -> Step:

@@ -14,7 +14,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from bq_copilot.canonical import digest
 from bq_copilot.spelling import plain
@@ -185,6 +185,21 @@ class Budgets(BaseModel):
     wall_seconds: int = Field(default=7 * 86_400, gt=0)
     refusals_in_a_row: int = Field(default=6, gt=0)
     repairs: int = Field(default=3, ge=0)
+    questions: int = Field(default=3, ge=0)
+    """Clarifying questions in one run; above it the model states its assumption instead."""
+    context_tokens: int = Field(default=32_000, ge=8_000)
+    """How long a prompt may get, at four bytes a token: older tool results give way to a note."""
+    memory: Literal["off", "requester", "everyone"] = "requester"
+    """Whose accepted queries may be shown to the model as examples, always within what this policy allows."""
+
+    @model_serializer(mode="wrap")
+    def _as_recorded(self, handler: SerializerFunctionWrapHandler) -> dict[str, object]:
+        """Leave a field that a later release added out while it has its default: older fingerprints stay true."""
+        written: dict[str, object] = handler(self)
+        return {k: v for k, v in written.items() if k not in LATER_BUDGETS or v != type(self).model_fields[k].default}
+
+
+LATER_BUDGETS = frozenset({"questions", "context_tokens", "memory"})
 
 
 class Retries(BaseModel):

@@ -6,7 +6,7 @@ errors of the core, never those of a client library.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -121,9 +121,39 @@ class Reply:
     usage: Usage
 
 
+Progress = Callable[[str, int], None]
+"""Hears the tool that is being called and how many characters have arrived; never what they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """One vector for each text, in order."""
+
+    vectors: list[list[float]]
+    usage: Usage
+
+
+class Embedder(Protocol):
+    """Turns texts into vectors whose closeness is closeness of meaning."""
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        ...
+
+    async def embed(self, texts: Sequence[str]) -> Embedded:
+        """Return the vectors of these texts. Raises Transient or Refused."""
+        ...
+
+
 class LanguageModel(Protocol):
     """A chat model with tools."""
 
-    async def reply(self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]]) -> Reply:
+    async def reply(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        tools: Sequence[Mapping[str, Any]],
+        progress: Progress | None = None,
+    ) -> Reply:
         """Ask once. Raises Transient (with the time to wait, when it is known) or Refused."""
         ...

@@ -184,6 +184,7 @@ def _turn(bench: Bench, state: RunState, step: steps.TakeTurn, e: ev.TurnTaken) 
 
 CHECKS: dict[str, tuple[Any, Check | None]] = {
     "run_pinned": (steps.Pin, None),
+    "context_pinned": (steps.Brief, None),
     "turn_requested": (steps.TakeTurn, _turn_requested),
     "turn_taken": (steps.TakeTurn, _turn),
     "call_answered": ((steps.AnswerCall, steps.PlanProfile), _call_answered),

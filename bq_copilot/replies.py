@@ -8,17 +8,23 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from bq_copilot.bounded import bounded_rows, clip
 from bq_copilot.catalog import Catalog, Column, Table
-from bq_copilot.gate.verdict import Verdict
 from bq_copilot.policy import Policy
-from bq_copilot.values import Failure, ResultColumn
+from bq_copilot.retrieval.units import Unit
+from bq_copilot.retrieval.words import query_words, split
+from bq_copilot.values import ResultColumn
 
-MAX_TABLES = 60
-MAX_TEXT = 400
-"""Characters of a description that reach the model."""
+MAX_TABLES = 40
+LIST_BYTES = 12_000
+"""Bytes of a list of tables."""
+COLUMN_BYTES = 16_000
+"""Bytes of the columns of one table."""
+RESULT_BYTES = 16_000
+"""Bytes of the rows of one result."""
 
 
 def ok(data: Mapping[str, Any], *, untrusted: bool) -> str:
@@ -36,58 +42,89 @@ def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def _clip(text: str, length: int = MAX_TEXT) -> str:
-    clean = "".join(c if c.isprintable() else " " for c in text)
-    return clean if len(clean) <= length else clean[: length - 1] + "…"
-
-
 def readable_tables(catalog: Catalog, policy: Policy) -> list[Table]:
     """Return the tables that policy lets the model see."""
     allowed = set(policy.allowed_datasets)
     return [t for t in catalog.tables if t.dataset in allowed]
 
 
-def table_list(catalog: Catalog, policy: Policy, search: str) -> str:
-    """Answer `list_tables`: the tables whose names, descriptions or columns share words with `search`."""
-    tables = readable_tables(catalog, policy)
-    words = {w for w in search.lower().replace(".", " ").replace("_", " ").split() if len(w) > 2}
-    ranked = sorted(tables, key=lambda t: (-_matches(t, words), t.id))
-    found = [t for t in ranked if _matches(t, words)] or ranked
-    rows = [
-        {
-            "table": t.id,
-            "kind": t.kind,
-            "description": _clip(t.description),
-            "rows": t.rows,
-            "columns_count": len(t.leaves),
-        }
-        for t in found[:MAX_TABLES]
-    ]
-    return ok({"tables": rows, "truncated": len(found) > MAX_TABLES}, untrusted=True)
+def table_list(catalog: Catalog, policy: Policy, units: Sequence[Unit]) -> str:
+    """Answer `list_tables` with these tables and families, best first."""
+    rows: list[dict[str, Any]] = []
+    room = LIST_BYTES
+    for unit in units[:MAX_TABLES]:
+        row = _listed(unit)
+        room -= len(_json(row).encode())
+        if room < 0:
+            break
+        rows.append(row)
+    readable = len(readable_tables(catalog, policy))
+    shown = sum(len(u.members) for u in units[: len(rows)])
+    return ok({"tables": rows, "truncated": shown < readable, "readable_tables": readable}, untrusted=True)
 
 
-def _matches(table: Table, words: set[str]) -> int:
-    text = f"{table.id} {table.description} {' '.join(leaf.path for leaf in table.leaves)}".lower()
-    return sum(word in text for word in words)
+def _listed(unit: Unit) -> dict[str, Any]:
+    table = unit.table
+    row: dict[str, Any] = {
+        "table": unit.id,
+        "kind": table.kind,
+        "description": clip(table.description),
+        "rows": table.rows,
+        "columns_count": len(table.leaves),
+    }
+    return row | _family(unit)
 
 
-def table_description(catalog: Catalog, policy: Policy, table_id: str) -> str:
-    """Answer `describe_table`."""
+def _family(unit: Unit) -> dict[str, Any]:
+    if not unit.is_family:
+        return {}
+    first, last = (m[len(unit.id) - 1 :] for m in (unit.members[0], unit.members[-1]))
+    return {"family_of": len(unit.members), "suffixes": [first, last]}
+
+
+def table_description(catalog: Catalog, policy: Policy, table_id: str, search: str = "") -> str:
+    """Answer `describe_table`; of a very wide table, the columns that fit `search` and those that come first."""
     wanted = table_id.strip().strip("`")
     readable = {t.id: t for t in readable_tables(catalog, policy)}
-    table = readable.get(wanted)
+    family = catalog.family(wanted) if wanted.endswith("*") else None
+    members = [t for t in catalog.members(wanted) if t.id in readable] if family else []
+    table = readable.get(family.schema_of) if family else readable.get(wanted)
     if table is None:
-        near = difflib.get_close_matches(wanted, readable, n=3, cutoff=0.4)
+        names = [*readable, *(f.pattern for f in catalog.families)]
+        near = difflib.get_close_matches(wanted, names, n=3, cutoff=0.4)
         return failure("unknown_table", "There is no such table that may be read.", did_you_mean=near)
     data = {
-        "table": table.id,
+        "table": wanted if family else table.id,
         "kind": table.kind,
-        "description": _clip(table.description, 1_000),
+        "description": clip(table.description, 1_000),
         "rows": table.rows,
         "partition_by": table.partition_by,
-        "columns": list(_columns(table.columns, policy, "", (), None)),
+        **({"family_of": len(members), "members": [m.id for m in members][-3:]} if family else {}),
+        **_bounded_columns(list(_columns(table.columns, policy, "", (), None)), search),
     }
     return ok(data, untrusted=True)
+
+
+def _bounded_columns(columns: list[dict[str, Any]], search: str) -> dict[str, Any]:
+    """Return the columns within their budget: first descriptions give way, then columns that nobody searched for."""
+    if _bytes(columns) <= COLUMN_BYTES:
+        return {"columns": columns}
+    words = set(query_words(search))
+    ranked = sorted(range(len(columns)), key=lambda i: -len(words & set(split(columns[i]["name"]))))
+    kept, room = set[int](), COLUMN_BYTES
+    for place in ranked:
+        columns[place]["description"] = clip(columns[place]["description"], 60)
+        room -= _bytes(columns[place])
+        if room < 0:
+            break
+        kept.add(place)
+    left_out = len(columns) - len(kept)
+    hint = {"columns_left_out": left_out, "hint": "Describe it again with `search` for other columns."}
+    return {"columns": [columns[i] for i in sorted(kept)], **(hint if left_out else {})}
+
+
+def _bytes(value: Any) -> int:
+    return len(_json(value).encode())
 
 
 def _columns(
@@ -100,54 +137,45 @@ def _columns(
             "type": column.type,
             "mode": column.mode,
             "repeated_in": repeated_in,
-            "description": _clip(column.description),
+            "description": clip(column.description),
             "restricted": bool(policy.meaning(all_tags) & set(policy.denied_tags)),
         }
         inner = path if column.mode == "REPEATED" else repeated_in
         yield from _columns(column.fields, policy, path + ".", all_tags, inner)
 
 
-def gate_denied(verdicts: Iterable[Verdict]) -> str:
-    """Tell which rules denied the plan, and how to rewrite it."""
-    findings = [
-        {"rule": f.rule, "message": f.advice or f.message, "line": f.line, "subject": f.subject}
-        for v in verdicts
-        for f in v.findings
-        if f.severity == "deny"
-    ]
-    return failure("gate_denied", "The policy does not allow this plan.", findings=findings[:10])
+def gate_denied(findings: Sequence[Mapping[str, Any]], repairs_left: int | None = None) -> str:
+    """Tell which rules denied the plan, where, and how to rewrite it."""
+    left = {} if repairs_left is None else {"repairs_left": repairs_left}
+    return failure("gate_denied", "The policy does not allow this plan.", findings=list(findings), **left)
 
 
-def dry_run_failed(query: str, why: Failure, catalog: Catalog, policy: Policy) -> str:
-    """Tell what the dry run said, as data, with the nearest real names."""
-    names = [leaf.path for t in readable_tables(catalog, policy) for leaf in t.leaves]
-    quoted = [w.strip("`'\".,;:()[]") for w in why.message.split()]
-    near = [m for w in quoted if len(w) > 3 for m in difflib.get_close_matches(w, names, n=2, cutoff=0.75)]
-    return failure(
-        "dry_run_failed",
-        f"The warehouse did not accept query {query}.",
-        reason=why.code,
-        warehouse_says=_clip(why.message, 600),
-        untrusted=True,
-        did_you_mean=sorted(set(near))[:5],
-    )
+def query_failed(code: str, query: str, details: Mapping[str, Any], repairs_left: int) -> str:
+    """Tell why the warehouse did not accept or finish a query; what it says is marked untrusted."""
+    said = {"dry_run_failed": "did not accept", "query_failed": "did not finish"}[code]
+    more = {**details, "query": query, "untrusted": True, "repairs_left": repairs_left}
+    return failure(code, f"The warehouse {said} query {query}.", **more)
 
 
 def results(parts: Iterable[tuple[str, str, tuple[ResultColumn, ...], Mapping[str, Any], int]]) -> str:
     """Answer an executed plan: for each (query, job id, columns, stored page, row count) a page of rows."""
-    data = [
-        {
-            "query": query,
-            "job_id": job_id,
-            "columns": [{"name": c.name, "type": c.type} for c in columns],
-            "rows": page["rows"][:MODEL_ROWS],
-            "row_count": count,
-            "truncated": count > min(len(page["rows"]), MODEL_ROWS),
-            "summary": page["summary"],
-        }
-        for query, job_id, columns, page, count in parts
-    ]
+    data = [_result(*part) for part in parts]
     return ok({"results": data}, untrusted=True)
+
+
+def _result(
+    query: str, job_id: str, columns: tuple[ResultColumn, ...], page: Mapping[str, Any], count: int
+) -> dict[str, Any]:
+    rows = bounded_rows(page["rows"], MODEL_ROWS, RESULT_BYTES)
+    return {
+        "query": query,
+        "job_id": job_id,
+        "columns": [{"name": c.name, "type": c.type} for c in columns],
+        "rows": rows,
+        "row_count": count,
+        "truncated": count > len(rows),
+        "summary": page["summary"],
+    }
 
 
 MODEL_ROWS = 120

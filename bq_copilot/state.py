@@ -13,6 +13,7 @@ from operator import attrgetter
 from types import MappingProxyType
 
 from bq_copilot.approval import ApprovalRequest, Decision
+from bq_copilot.context_events import AnswerRated, ContextPinned
 from bq_copilot.events import (
     AnswerWritten,
     CallAnswered,
@@ -141,10 +142,14 @@ class RunState:
     received_at: datetime | None = None
     started: RunStarted | None = None
     pinned: RunPinned | None = None
+    context: ContextPinned | None = None
+    """What the model is told beside the question; None in runs of versions that told it nothing."""
     turns: tuple[Turn, ...] = ()
     asked: QuestionAsked | None = None
     answered: QuestionAnswered | None = None
     questions: int = 0
+    clarified: tuple[tuple[QuestionAsked, str], ...] = ()
+    """Every question that a person answered, with the answer."""
     plan: Plan | None = None
     earlier: tuple[Plan, ...] = ()
     """Plan revisions that the current one replaced, oldest first."""
@@ -154,6 +159,8 @@ class RunState:
     """Attempts that a later attempt or revision replaced."""
     results: Mapping[str, ResultRead] = field(default_factory=_no_results)
     answer: AnswerWritten | None = None
+    rating: AnswerRated | None = None
+    """What a person said last about the answer."""
     follow_ups: tuple[FollowUpProposed, ...] = ()
     cancel: CancelRequested | None = None
     unconfirmed: CancelUnconfirmed | None = None

@@ -21,6 +21,11 @@ class Pin:
 
 
 @dataclass(frozen=True, slots=True)
+class Brief:
+    """Gather what is known about the question, and fix it for the whole run."""
+
+
+@dataclass(frozen=True, slots=True)
 class TakeTurn:
     """Ask the model."""
 
@@ -180,6 +185,7 @@ class Done:
 
 Step = (
     Pin
+    | Brief
     | TakeTurn
     | AnswerCall
     | AskQuestion

@@ -6,7 +6,7 @@ from here. Reads no clock: a step that waits carries its deadline.
 
 from __future__ import annotations
 
-from bq_copilot import toolbox
+from bq_copilot import clarifying, toolbox
 from bq_copilot.cancel_steps import for_cancel
 from bq_copilot.phases import TOOLS, Phase
 from bq_copilot.plan_steps import for_plan
@@ -17,6 +17,7 @@ from bq_copilot.step_types import (
     AskQuestion,
     AwaitAnswer,
     AwaitDecision,
+    Brief,
     CancelJob,
     ConsumeApproval,
     Done,
@@ -43,6 +44,7 @@ __all__ = [
     "AskQuestion",
     "AwaitAnswer",
     "AwaitDecision",
+    "Brief",
     "CancelJob",
     "ConsumeApproval",
     "Done",
@@ -73,6 +75,8 @@ def next_step(state: RunState) -> Step:
         return for_cancel(state)
     if state.pinned is None:
         return Pin()
+    if state.pinned.prompt_version >= 2 and state.context is None:
+        return Brief()
     turn = state.turn
     if turn is None or turn.answered is not None:
         return _next_turn(state)
@@ -159,10 +163,8 @@ def _give_up(state: RunState, call: toolbox.GiveUp) -> Step:
 def _for_question(state: RunState, turn: Turn, call: toolbox.AskUser) -> Step:
     asked = state.asked
     if asked is None or asked.turn != turn.number:
-        if state.questions >= state.limits.questions:
-            text = "No more questions may be asked in this run. State your assumption in the answer instead."
-            return AnswerCall(turn, toolbox.CallProblem("question_budget", text))
-        return AskQuestion(turn, call)
+        problem = clarifying.problem_of(state, call)
+        return AnswerCall(turn, problem) if problem else AskQuestion(turn, call)
     return AnswerCall(turn) if state.answered else AwaitAnswer(asked)
 
 

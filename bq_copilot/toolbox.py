@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, Literal, cast
 
 from pydantic import Field, ValidationError
 
@@ -30,6 +30,12 @@ class AskUser(Tool):
     tool: ClassVar[str] = "ask_user"
     question: str = Field(min_length=1, max_length=500)
     options: tuple[str, ...] = Field(default=(), max_length=6)
+    kind: Literal["choice", "text", "number", "date"] = Field(
+        default="choice", description="What the answer is: one of the options, or a free text, number or date."
+    )
+    topic: str = Field(
+        default="", max_length=80, description="What it is about in one or two words; no topic is asked about twice."
+    )
 
 
 class ListTables(Tool):
@@ -44,6 +50,7 @@ class DescribeTable(Tool):
 
     tool: ClassVar[str] = "describe_table"
     table: str = Field(min_length=1, max_length=300)
+    search: str = Field(default="", max_length=200, description="Words that choose columns of a very wide table.")
 
 
 class ProfileColumn(Tool):
@@ -170,19 +177,29 @@ def queries_of(plan: ProposePlan) -> tuple[Query, ...] | CallProblem:
     return tuple(Query(id=q.id, purpose=q.purpose, sql=q.sql) for q in plan.queries)
 
 
+NEW_IN_2: dict[str, tuple[str, ...]] = {
+    "ask_user": ("kind", "topic"),
+    "describe_table": ("search",),
+    "propose_plan": ("side_by_side",),
+}
+"""Arguments that the first form of the prompt did not have; its runs replay without them."""
+
+
 @cache
-def _schema(name: str) -> dict[str, Any]:
+def _schema(name: str, version: int) -> dict[str, Any]:
     kind = TOOLS[name]
     schema = _inline(kind.model_json_schema())
+    for argument in NEW_IN_2.get(name, ()) if version < 2 else ():
+        schema["properties"].pop(argument)
     return {
         "type": "function",
         "function": {"name": name, "description": (kind.__doc__ or "").strip(), "parameters": schema},
     }
 
 
-def schemas(offered: tuple[str, ...]) -> list[dict[str, Any]]:
+def schemas(offered: tuple[str, ...], version: int = 2) -> list[dict[str, Any]]:
     """Return the offered tools in the form of the chat completions API, in stable order."""
-    return [_schema(name) for name in TOOLS if name in offered]
+    return [_schema(name, version) for name in TOOLS if name in offered]
 
 
 def _inline(schema: dict[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from bq_copilot import approval_transitions as approvals
+from bq_copilot import context_transitions as contexts
 from bq_copilot import events as ev
 from bq_copilot import job_transitions as jobs
 from bq_copilot import plan_transitions as plans
@@ -51,7 +52,7 @@ def apply(state: RunState, recorded: Recorded) -> RunState:
     return placed(after, recorded.seq, recorded.hash, recorded.at)
 
 
-_AFTER_THE_END = frozenset({"decision_refused"})
+_AFTER_THE_END = frozenset({"decision_refused", "answer_rated"})
 
 _OUT_OF_THE_PARK = frozenset({"run_unparked", "cancel_requested"})
 
@@ -132,6 +133,7 @@ _APPLY: dict[str, Callable[[RunState, Recorded, Any], RunState]] = {
     "run_received": _received,
     "run_started": _started,
     "run_pinned": _pinned,
+    "context_pinned": contexts.context_pinned,
     "turn_requested": turns.turn_requested,
     "turn_taken": turns.turn_taken,
     "call_answered": turns.call_answered,
@@ -154,6 +156,7 @@ _APPLY: dict[str, Callable[[RunState, Recorded, Any], RunState]] = {
     "job_finished": jobs.job_finished,
     "result_read": jobs.result_read,
     "answer_written": turns.answer_written,
+    "answer_rated": contexts.answer_rated,
     "follow_up_proposed": turns.follow_up,
     "waited": _waited,
     "step_failed": _step_failed,

@@ -80,7 +80,9 @@ def question_answered(state: RunState, rec: Recorded, e: ev.QuestionAnswered) ->
     assert asked is not None
     need(rec.at <= asked.expires_at, state, e.kind, f"it expired at {asked.expires_at:%Y-%m-%d %H:%M} UTC")
     looked = any(t.answered and t.answered.tool == "describe_table" and t.answered.ok for t in state.turns)
-    return replace(state, answered=e, phase=Phase.INSPECTING if looked else Phase.CLARIFYING)
+    clarified = (*state.clarified, (asked, e.answer))
+    phase = Phase.INSPECTING if looked else Phase.CLARIFYING
+    return replace(state, answered=e, clarified=clarified, phase=phase)
 
 
 def follow_up(state: RunState, rec: Recorded, e: ev.FollowUpProposed) -> RunState:

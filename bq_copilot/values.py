@@ -47,6 +47,17 @@ class Usage(Value):
     prompt_tokens: int = 0
     completion_tokens: int = 0
     usd: float = 0.0
+    cached_tokens: int = 0
+    """How many of the prompt tokens the provider had cached."""
+
+    def plus(self, other: Usage) -> Usage:
+        """Return both together."""
+        return Usage(
+            prompt_tokens=self.prompt_tokens + other.prompt_tokens,
+            completion_tokens=self.completion_tokens + other.completion_tokens,
+            usd=round(self.usd + other.usd, 6),
+            cached_tokens=self.cached_tokens + other.cached_tokens,
+        )
 
 
 class Limits(Value):
@@ -58,6 +69,8 @@ class Limits(Value):
     strikes: int = 3
     questions: int = 3
     attempts: int = 3
+    context_tokens: int = 32_000
+    """How long a prompt may get, at four bytes a token; older tool results give way. From prompt version 2 on."""
 
 
 class Query(Value):

@@ -19,6 +19,8 @@ def step_words(step: Step) -> str:  # noqa: PLR0912 - one arm a step
     match step:
         case steps.Pin():
             return "reads the schemas"
+        case steps.Brief():
+            return "gathers what is known about the question"
         case steps.TakeTurn():
             return f"asks the model (turn {step.turn})"
         case steps.AnswerCall():
@@ -74,6 +76,8 @@ def event_words(event: ev.Event) -> str:  # noqa: PLR0912 - one arm an event
         case ev.RunPinned():
             where = "sandbox, not BigQuery" if event.sandbox else event.warehouse
             return f"policy, schemas and model fixed: {event.model}; {where}"
+        case ev.ContextPinned():
+            return _briefed(event)
         case ev.TurnRequested():
             return f"turn {event.turn}: model asked, {size(event.prompt_bytes)} of prompt"
         case ev.TurnTaken():
@@ -87,7 +91,8 @@ def event_words(event: ev.Event) -> str:  # noqa: PLR0912 - one arm an event
         case ev.QuestionAnswered():
             return f"{event.by} answered: {event.answer}"
         case ev.PlanProposed():
-            return f"plan revision {event.revision} by {event.by}: {_ids([q.id for q in event.queries])}"
+            why = f" ({event.note})" if event.note else ""
+            return f"plan revision {event.revision} by {event.by}: {_ids([q.id for q in event.queries])}{why}"
         case ev.PlanRuled():
             return f"gate ruled revision {event.revision}: {_ids([str(v.ruling) for v in event.verdicts])}"
         case ev.PlanEstimated():
@@ -130,6 +135,8 @@ def _later_words(event: ev.Event) -> str:  # noqa: PLR0912 - one arm an event
         case ev.AnswerWritten():
             loose = f", {len(event.unsupported)} figures unsupported" if event.unsupported else ""
             return f"answer written, {len(event.citations)} citations{loose}"
+        case ev.AnswerRated():
+            return f"{event.by} rated the answer {event.verdict}"
         case ev.FollowUpProposed():
             return f"follow-up proposed for {event.when}: {event.question}"
         case ev.Waited():
@@ -165,6 +172,17 @@ _OUTCOME = {
     "not_ours": "left alone, it is not this run's",
     "failed": "not removed",
 }
+
+
+def _briefed(event: ev.ContextPinned) -> str:
+    parts = [f"{len(event.tables)} tables found"]
+    if event.notes_name:
+        parts.append(f"notes {event.notes_name} v{event.notes_version}")
+    if event.examples:
+        parts.append(f"{len(event.examples)} accepted queries")
+    if event.after_run:
+        parts.append(f"after {event.after_run}")
+    return f"briefed: {', '.join(parts)}"
 
 
 def _finished(event: ev.JobFinished) -> str:

@@ -21,7 +21,20 @@ from bq_copilot.errors import Damaged, LedgerUnavailable, Refused, Superseded, T
 from bq_copilot.ledger import HeadMoved
 from bq_copilot.phases import Phase
 from bq_copilot.state import RunState
-from tasks import answers, decisions, endings, jobs, model, plans, publishing, results, retries, schemas, undoing
+from tasks import (
+    answers,
+    briefing,
+    decisions,
+    endings,
+    jobs,
+    model,
+    plans,
+    publishing,
+    results,
+    retries,
+    schemas,
+    undoing,
+)
 from tasks.deadlines import StepTimedOut, limits_of
 from tasks.opening import open_run
 from tasks.outage import is_outage
@@ -95,6 +108,8 @@ async def perform(run: Run, step: steps.Step, warm_seconds: float) -> None:  # n
     match step:
         case steps.Pin():
             await schemas.pin(run)
+        case steps.Brief():
+            await briefing.brief(run)
         case steps.TakeTurn():
             await model.take_turn(run, step)
         case steps.AnswerCall():

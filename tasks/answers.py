@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from bq_copilot import replies, toolbox
+from bq_copilot import repairs, replies, toolbox
+from bq_copilot.bounded import clip
 from bq_copilot.errors import Refused
 from bq_copilot.events import (
     AnswerWritten,
@@ -18,9 +19,9 @@ from bq_copilot.events import (
 )
 from bq_copilot.grounding import check
 from bq_copilot.profile import profile_query, profile_row
-from bq_copilot.state import Job, Turn
+from bq_copilot.state import Job, Plan, Turn
 from bq_copilot.steps import AnswerCall, AskQuestion, PlanProfile, RecordFollowUp, WriteAnswer
-from bq_copilot.values import Query
+from bq_copilot.values import Failure, Query
 from tasks.run import Run
 
 
@@ -60,9 +61,10 @@ def _content(run: Run, step: AnswerCall) -> Content:
     assert step.turn.taken is not None
     match toolbox.parse(step.turn.taken.call, step.turn.tools):
         case toolbox.ListTables(search=search):
-            return Content(replies.table_list(run.catalog, run.policy, search), untrusted=True)
-        case toolbox.DescribeTable(table=table):
-            return _described(run, table)
+            units = run.tables_for(search or run.state.question, replies.MAX_TABLES)
+            return Content(replies.table_list(run.catalog, run.policy, units), untrusted=True)
+        case toolbox.DescribeTable(table=table, search=search):
+            return _described(run, table, search or run.state.question)
         case toolbox.AskUser():
             assert run.state.answered is not None
             return Content(replies.ok({"answer": run.state.answered.answer}, untrusted=False))
@@ -76,8 +78,8 @@ def _content(run: Run, step: AnswerCall) -> Content:
             raise Refused(f"{type(other).__name__} has no answer here")
 
 
-def _described(run: Run, table: str) -> Content:
-    text = replies.table_description(run.catalog, run.policy, table)
+def _described(run: Run, table: str, search: str) -> Content:
+    text = replies.table_description(run.catalog, run.policy, table, search)
     known = text.startswith('{"ok":true')
     return Content(text, ok=known, code="" if known else "unknown_table", untrusted=known)
 
@@ -88,7 +90,8 @@ def _profiled(run: Run, call: toolbox.ProfileColumn) -> Content:
     result = run.state.results.get(profile.query.id)
     if result is None:
         return _failed(
-            "profile_failed", replies.failure("profile_failed", _job_error(run.state.jobs, profile.query.id))
+            "profile_failed",
+            replies.failure("profile_failed", clip(_job_failure(run.state.jobs, profile.query.id).message, 600)),
         )
     rows = json.loads(run.env.shelf.get(result.page))["rows"]
     bound = run.policy.profile.value_characters
@@ -96,26 +99,34 @@ def _profiled(run: Run, call: toolbox.ProfileColumn) -> Content:
     return Content(replies.profile(call.table, call.column, row), untrusted=True)
 
 
-def _job_error(jobs: Any, query_id: str) -> str:
+def _job_failure(jobs: Any, query_id: str) -> Failure:
     job: Job | None = jobs.get(query_id)
     why = job.finished.failure if job and job.finished else None
-    return why.message if why else "the query did not finish"
+    return why or Failure(code="unfinished", message="the query did not finish")
 
 
 def _plan_outcome(run: Run) -> Content:
     plan = run.state.plan
     assert plan is not None
     if plan.denied:
-        return _failed("gate_denied", replies.gate_denied(plan.verdicts))
+        names = [q.id for q in plan.queries]
+        findings = repairs.gate_findings(plan.verdicts, names, run.catalog, run.policy)
+        return _failed("gate_denied", replies.gate_denied(findings))
     if plan.refusal:
-        query, why = plan.refusal
-        return _failed("dry_run_failed", replies.dry_run_failed(query, why, run.catalog, run.policy))
+        return _refused("dry_run_failed", run, plan, *plan.refusal)
     missing = [q.id for q in plan.all_queries if q.id not in run.state.results]
     if missing:
-        message = f"Query {missing[0]} failed: {_job_error(run.state.jobs, missing[0])}"
-        return _failed("query_failed", replies.failure("query_failed", message))
+        return _refused("query_failed", run, plan, missing[0], _job_failure(run.state.jobs, missing[0]))
     parts = [_part(run, q.id) for q in plan.all_queries]
     return Content(replies.results(parts), untrusted=True)
+
+
+def _refused(code: str, run: Run, plan: Plan, query: str, why: Failure) -> Content:
+    """Give the warehouse's error back as data; what it quotes is marked untrusted."""
+    verdicts = dict(zip((q.id for q in plan.queries), plan.verdicts, strict=False))
+    details = repairs.warehouse_error(why, verdicts.get(query), run.catalog, run.policy)
+    left = max(run.state.limits.repairs - run.state.repairs, 0)
+    return _failed(code, replies.query_failed(code, query, details, left))
 
 
 def _part(run: Run, query_id: str) -> Any:
@@ -134,7 +145,8 @@ def plan_profile(run: Run, step: PlanProfile) -> None:
         return
     verdict = run.rule(sql)
     if verdict.denied:
-        _refuse_profile(run, turn, replies.gate_denied([verdict]))
+        findings = repairs.gate_findings([verdict], ["profile"], run.catalog, run.policy)
+        _refuse_profile(run, turn, replies.gate_denied(findings))
         return
     query = Query(id=f"profile{turn.number}", purpose=f"values of {call.column}", sql=sql)
     run.append(ProfilePlanned(turn=turn.number, query=query, verdict=verdict, maximum_bytes=run.policy.profile.bytes))
@@ -156,7 +168,14 @@ def ask_question(run: Run, step: AskQuestion, seconds: int) -> None:
     """Record the clarifying question; it expires after `seconds` of the database's clock."""
     expires = run.journal.ledger.now() + timedelta(seconds=seconds)
     run.append(
-        QuestionAsked(turn=step.turn.number, question=step.call.question, options=step.call.options, expires_at=expires)
+        QuestionAsked(
+            turn=step.turn.number,
+            question=step.call.question,
+            options=step.call.options,
+            expires_at=expires,
+            answer_kind=step.call.kind,
+            topic=step.call.topic,
+        )
     )
 
 

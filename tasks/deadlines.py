@@ -24,6 +24,7 @@ UNLIMITED: tuple[type[Step], ...] = (steps.AwaitAnswer, steps.AwaitDecision, ste
 
 NAMES: dict[type[Step], tuple[StepName, str]] = {
     steps.Pin: ("schemas", "reading the schemas"),
+    steps.Brief: ("schemas", "gathering what is known"),
     steps.TakeTurn: ("model", "asking the model"),
     steps.RulePlan: ("gate", "the gate"),
     steps.EstimatePlan: ("dry_run", "dry run"),

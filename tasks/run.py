@@ -12,16 +12,18 @@ from typing import Any, TypeVar
 
 from blocks.environment import Environment
 from bq_copilot.canonical import digest
-from bq_copilot.catalog import Catalog
+from bq_copilot.catalog import Catalog, Table
 from bq_copilot.errors import Damaged
 from bq_copilot.events import Event, Recorded, RunPinned
 from bq_copilot.gate import Verdict
 from bq_copilot.gate.engines import GuardedGate, open_gate
 from bq_copilot.journal import Journal
 from bq_copilot.policy import Policy
+from bq_copilot.retrieval.units import Unit, units_of
 from bq_copilot.state import RunState
 from bq_copilot.values import Failure
 from tasks.deadlines import StepClock
+from tasks.retrieval import retrieval_of
 
 T = TypeVar("T")
 
@@ -69,6 +71,27 @@ class Run:
         """The schemas that the run is judged by; fresher ones after an approval was voided for their sake."""
         stored = self._pinned.catalog
         return self._once(stored.sha256, lambda: Catalog.model_validate_json(self.env.shelf.get(stored)))
+
+    def tables_for(self, question: str, most: int) -> list[Unit]:
+        """Return the readable tables and families that fit a question best; the same for the same schemas."""
+        found = retrieval_of(self.readable).search(question, most)
+        return [self.units[hit.id] for hit in found]
+
+    @property
+    def readable(self) -> Catalog:
+        """The schemas of the datasets that policy allows."""
+        allowed = set(self.policy.allowed_datasets)
+        key = f"readable {self._pinned.policy_fingerprint} {self._pinned.catalog.sha256}"
+        return self._once(key, lambda: self.catalog.model_copy(update={"tables": self._of(allowed)}))
+
+    def _of(self, datasets: set[str]) -> tuple[Table, ...]:
+        return tuple(t for t in self.catalog.tables if t.dataset in datasets)
+
+    @property
+    def units(self) -> dict[str, Unit]:
+        """Every readable table and family by its id."""
+        tables = self.readable.tables
+        return self._once(f"units {self._pinned.catalog.sha256}", lambda: {u.id: u for u in units_of(tables)})
 
     @property
     def gate(self) -> GuardedGate:

@@ -7,9 +7,10 @@ from typing import Any
 
 from blocks.environment import Environment
 from bq_copilot.catalog import Catalog, Table
-from bq_copilot.conversation import prompt_fingerprint
+from bq_copilot.conversation import PROMPT_VERSION, prompt_fingerprint
 from bq_copilot.events import RunPinned
 from bq_copilot.policy import Policy
+from bq_copilot.retrieval.units import families_of
 from bq_copilot.values import Limits
 from tasks.durable import Place, effect
 from tasks.run import Run
@@ -49,7 +50,8 @@ async def pin(run: Run) -> None:
     place = Place(run_id=run.id, seq=run.state.seq, kind="tables", inputs=policy.fingerprint)
     ids = await list_tables(place, env, datasets)
     described = await describe_tables(place.model_copy(update={"kind": "schemas"}), env, ids)
-    catalog = Catalog(tables=tuple(Table.model_validate(t) for t in described))
+    tables = tuple(Table.model_validate(t) for t in described)
+    catalog = Catalog(tables=tables, families=families_of(tables))
     run.append(
         RunPinned(
             policy=env.shelf.put(policy.text),
@@ -57,6 +59,7 @@ async def pin(run: Run) -> None:
             catalog=env.shelf.put(catalog.model_dump_json()),
             schema_fingerprint=catalog.fingerprint,
             prompt_fingerprint=prompt_fingerprint(),
+            prompt_version=PROMPT_VERSION,
             model=env.model_block.model,
             warehouse=env.warehouse_block.label,
             sandbox=env.warehouse_block.is_sandbox,
@@ -68,4 +71,11 @@ async def pin(run: Run) -> None:
 
 def _limits(policy: Policy) -> Limits:
     budgets = policy.budgets
-    return Limits(turns=budgets.turns, tokens=budgets.tokens, repairs=budgets.repairs, strikes=policy.strikes)
+    return Limits(
+        turns=budgets.turns,
+        tokens=budgets.tokens,
+        repairs=budgets.repairs,
+        strikes=policy.strikes,
+        questions=budgets.questions,
+        context_tokens=budgets.context_tokens,
+    )

@@ -78,6 +78,13 @@ class MemoryLedger:
         """Return None: nothing is signed in memory."""
         return
 
+    def runs_with(self, kind: str, limit: int) -> list[str]:
+        """Return the ids of the runs that have an event of this kind, the newest such event first."""
+        newest = {
+            run: max((row.at for row in rows if row.kind == kind), default="") for run, rows in self._rows.items()
+        }
+        return sorted((r for r, at in newest.items() if at), key=lambda r: newest[r], reverse=True)[:limit]
+
     def take_lease(self, run_id: str, holder: str, seconds: float) -> Lease | None:
         """Take the run when nobody holds it or the holder's lease is over."""
         with self._lock:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bq_copilot.errors import Transient
-from bq_copilot.ports import Reply
+from bq_copilot.ports import Progress, Reply
 from bq_copilot.values import Usage
 
 Line = tuple[str, Mapping[str, Any]] | Exception
@@ -22,7 +22,12 @@ class ScriptedModel:
         self._script = list(script)
         self.requests: list[Sequence[Mapping[str, Any]]] = []
 
-    async def reply(self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]]) -> Reply:
+    async def reply(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        tools: Sequence[Mapping[str, Any]],
+        progress: Progress | None = None,
+    ) -> Reply:
         """Return the next line. Raises Transient when the script is over."""
         self.requests.append(messages)
         if not self._script:

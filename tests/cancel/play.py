@@ -80,6 +80,8 @@ class Env:
     local_user: str = "ana"
     warehouse_block: Blocks = field(default_factory=Blocks)
     model_block: Blocks = field(default_factory=Blocks)
+    notes: None = None
+    embedder: None = None
 
     async def policy_now(self) -> Policy:
         """Return today's policy."""

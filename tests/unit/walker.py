@@ -142,6 +142,8 @@ class Walker:
         match step:
             case steps.Pin():
                 return pinned()
+            case steps.Brief():
+                return briefed()
             case steps.TakeTurn(turn=turn, requested=False):
                 tools = tools_in(state.phase)
                 return ev.TurnRequested(turn=turn, prompt_digest="d", prompt_bytes=1, tools=tools)
@@ -300,6 +302,16 @@ def pinned() -> ev.RunPinned:
         warehouse="w",
         sandbox=True,
         limits=Limits(turns=12, repairs=3),
+        prompt_version=2,
+    )
+
+
+def briefed() -> ev.ContextPinned:
+    """Return a briefing about the one table."""
+    return ev.ContextPinned(
+        briefing=SHELF.put('{"tables":[]}'),
+        tables=(TABLE,),
+        retriever="words-1",
     )
 
 
