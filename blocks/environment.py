@@ -80,6 +80,12 @@ class Environment:
         """The semantic notes, None where there are none."""
         return self.notes_block.value() if self.notes_block else None
 
+    def model_named(self, name: str) -> LanguageModelPort:
+        """The adapter of the model that a run was pinned to; same endpoint, key and prices as the block's own."""
+        if not name or name == self.model_block.model:
+            return self.model
+        return self.model_block.model_copy(update={"model": name}).open()
+
     @property
     def local_user(self) -> str:
         """Who asks when nobody says so: the user that this process runs as."""

@@ -28,8 +28,8 @@ def answer_markdown(state: RunState) -> str:
 
 
 def _source(state: RunState, query: str) -> str:
-    result, job = state.results[query], state.jobs[query]
-    billed = job.finished.bytes_billed if job.finished else 0
+    result, job = state.results[query], state.jobs.get(query)
+    billed = job.finished.bytes_billed if job and job.finished else 0
     cut = f", {result.rows_kept:,} kept" if result.rows_kept < result.row_count else ""
     return f"- **{query}** job `{result.job_id}`: {result.row_count:,} rows{cut}, {billed:,} bytes billed"
 

@@ -167,6 +167,28 @@ class RunHandle(HistoryVerbs):
             return start(self._installation, self.run_id, state.received, somebody_waits).id
         return state.started.flow_run_id if state.started else ""
 
+    def fork(
+        self,
+        at: int,
+        *,
+        answer: str = "",
+        sql: Mapping[str, str] | None = None,
+        model: str = "",
+        policy: str = "",
+        request_key: str | None = None,
+        start: bool = True,
+    ) -> RunHandle:
+        """Begin a new run, yours, from where this one stood after event `at`; `policy` is YAML. Raises Refused."""
+        from bq_copilot.fork_recording import record_fork  # noqa: PLC0415 - looking does not need it
+
+        key = request_key or uuid.uuid4().hex
+        edits = {"answer": answer, "sql": dict(sql or {}), "model": model, "policy": policy}
+        run_id = record_fork(self._installation, self.run_id, at, edits, local_user(), self._copilot.via, key)
+        run = self._copilot.run(run_id)
+        if start:
+            run.start()
+        return run
+
     def server_answers(self) -> bool:
         """Say whether the Prefect server answers."""
         return bool(self._installation.api_url) and self._installation.api.is_healthy()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from bq_copilot.comparing import DiffView
     from bq_copilot.exporting import ExportView
     from bq_copilot.installation import Installation
     from bq_copilot.list_views import CheckView
@@ -43,6 +44,14 @@ class ReceiptVerbs:
         from bq_copilot.replays import under_policy  # noqa: PLC0415 - see above
 
         return under_policy(self.installation, policy_from_yaml(policy), run_id)
+
+    def diff(self, a: str, b: str) -> DiffView:
+        """Return what is the same in two runs and what is not, as `bq-copilot diff --json` does."""
+        from bq_copilot.comparing import compare  # noqa: PLC0415 - see above
+        from bq_copilot.run_page import pages_of, state_of  # noqa: PLC0415 - see above
+
+        at, one, other = self.installation, state_of(self.installation, a), state_of(self.installation, b)
+        return compare(one, other, pages_of(at, one), pages_of(at, other))
 
 
 class HistoryVerbs:

@@ -14,20 +14,26 @@ from pydantic import Field, TypeAdapter
 
 from bq_copilot.approval import ApprovalRequest, Decision
 from bq_copilot.context_events import AnswerRated, ContextPinned
+from bq_copilot.fork_events import RunForked
 from bq_copilot.gate.verdict import Verdict
 from bq_copilot.job_events import JobAdopted, JobCancelRequested, JobFinished, JobIntended, JobSubmitted
+from bq_copilot.turn_events import (
+    CallAnswered,
+    QuestionAnswered,
+    QuestionAsked,
+    ResultRead,
+    RunPinned,
+    TurnRequested,
+    TurnTaken,
+)
 from bq_copilot.undo_events import CancelUnconfirmed, RetryRequested, UndoDone, UndoIntended
 from bq_copilot.values import (
     Cell,
     Chart,
     Estimate,
     Failure,
-    Limits,
     Query,
-    ResultColumn,
     Stored,
-    ToolCall,
-    Usage,
     Value,
 )
 
@@ -61,78 +67,6 @@ class RunStarted(Value):
     reason: Literal["started", "resumed", "recovered"]
     why: str = ""
     code_version: str
-
-
-class RunPinned(Value):
-    """What the whole run is judged by was fixed: policy, schemas, model, limits."""
-
-    kind: Literal["run_pinned"] = "run_pinned"
-    policy: Stored
-    policy_fingerprint: str
-    catalog: Stored
-    schema_fingerprint: str
-    prompt_fingerprint: str
-    model: str
-    warehouse: str
-    sandbox: bool
-    limits: Limits
-    prompt_version: int = 1
-    """Which form of the prompt the whole run uses; from 2 on a briefing comes first."""
-
-
-class TurnRequested(Value):
-    """Intent: the model is about to be asked."""
-
-    kind: Literal["turn_requested"] = "turn_requested"
-    turn: int
-    prompt_digest: str
-    prompt_bytes: int
-    tools: tuple[str, ...]
-
-
-class TurnTaken(Value):
-    """Outcome: the model replied; `call` is None when it called no tool."""
-
-    kind: Literal["turn_taken"] = "turn_taken"
-    turn: int
-    model: str
-    call: ToolCall | None
-    text: Stored | None = None
-    usage: Usage = Usage()
-
-
-class CallAnswered(Value):
-    """The model's call of this turn got its answer."""
-
-    kind: Literal["call_answered"] = "call_answered"
-    turn: int
-    tool: str
-    ok: bool
-    code: str = ""
-    content: Stored
-    untrusted: bool = False
-
-
-class QuestionAsked(Value):
-    """A clarifying question waits for a person."""
-
-    kind: Literal["question_asked"] = "question_asked"
-    turn: int
-    question: str
-    options: tuple[str, ...]
-    expires_at: datetime
-    answer_kind: Literal["choice", "text", "number", "date"] = "choice"
-    topic: str = ""
-
-
-class QuestionAnswered(Value):
-    """A person answered the clarifying question."""
-
-    kind: Literal["question_answered"] = "question_answered"
-    turn: int
-    answer: str
-    by: str
-    via: str
 
 
 class PlanProposed(Value):
@@ -232,20 +166,6 @@ class ProfilePlanned(Value):
     maximum_bytes: int
 
 
-class ResultRead(Value):
-    """The first page of a result was stored."""
-
-    kind: Literal["result_read"] = "result_read"
-    query: str
-    job_id: str
-    columns: tuple[ResultColumn, ...]
-    page: Stored
-    """JSON: {"rows": [[…]], "summary": {column: {…}}}."""
-    row_count: int
-    rows_kept: int
-    destination: str
-
-
 class AnswerWritten(Value):
     """The answer, each figure checked against the results."""
 
@@ -317,6 +237,7 @@ class RunEnded(Value):
 
 Event = Annotated[
     RunReceived
+    | RunForked
     | RunStarted
     | RunPinned
     | ContextPinned

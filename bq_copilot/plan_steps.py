@@ -50,6 +50,12 @@ def _propose(state: RunState, turn: Turn, call: toolbox.ProposePlan) -> Step:
     if isinstance(queries, toolbox.CallProblem):
         return AnswerCall(turn, queries)
     revision = state.plan.revision + 1 if state.plan else 1
+    forked = state.forked
+    if forked is not None and forked.sql and turn.number == len(forked.turns):
+        sql = dict(forked.sql)
+        edited = tuple(q.model_copy(update={"sql": sql.get(q.id, q.sql)}) for q in queries)
+        note = f"Edited by {forked.by} in the fork."
+        return ProposePlan(revision, edited, call.rationale, forked.by, note, call.side_by_side)
     told = state.pinned is not None and state.pinned.prompt_version >= 2
     note = repairs.note_of(state.plan) if told else ""
     return ProposePlan(revision, queries, call.rationale, "model", note, side_by_side=call.side_by_side)

@@ -34,6 +34,14 @@ def run_page(at: Installation, run_id: str, home: str = "") -> str:
     return trace_html(trace(run_id, events, at.shelf), show, chart_of(show), home)
 
 
+def state_of(at: Installation, run_id: str) -> RunState:
+    """Return the run's state. Raises UnknownRun."""
+    events = at.reader.read(run_id)
+    if not events:
+        raise UnknownRun(f"There is no run {run_id}.", next="List the runs with `bq-copilot runs`.")
+    return fold(run_id, events)
+
+
 def pages_of(at: Installation, state: RunState) -> dict[str, list[list[Any]]]:
     """Return the stored rows of each result; one that is damaged is left out, the receipts say so."""
     found: dict[str, list[list[Any]]] = {}

@@ -28,6 +28,7 @@ from bq_copilot.events import (
     QuestionAnswered,
     QuestionAsked,
     ResultRead,
+    RunForked,
     RunPinned,
     RunReceived,
     RunStarted,
@@ -140,6 +141,8 @@ class RunState:
     phase: Phase = Phase.RECEIVED
     received: RunReceived | None = None
     received_at: datetime | None = None
+    forked: RunForked | None = None
+    """What the run took over from another one, None for a run of its own."""
     started: RunStarted | None = None
     pinned: RunPinned | None = None
     context: ContextPinned | None = None

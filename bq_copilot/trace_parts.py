@@ -13,6 +13,7 @@ from datetime import datetime
 from bq_copilot import events as ev
 from bq_copilot.errors import Damaged
 from bq_copilot.events import Recorded
+from bq_copilot.fork_events import CopiedTurn
 from bq_copilot.gate.verdict import Verdict
 from bq_copilot.shelf import Shelf
 from bq_copilot.state import RunState
@@ -85,30 +86,45 @@ def turns(events: Sequence[Recorded], shelf: Shelf | None) -> list[TurnView]:
     found: list[TurnView] = []
     for one in events:
         match one.event:
+            case ev.RunForked() as e:
+                found += [_copied(one, n, t, shelf) for n, t in enumerate(e.turns, start=1)]
             case ev.TurnRequested() as e:
-                found.append(_asked(one, e))
+                found.append(_asked(one, e.turn, e.prompt_digest, e.prompt_bytes, e.tools))
             case ev.TurnTaken() as e:
                 _took(found[-1], one, e, shelf)
             case ev.CallAnswered() as e:
-                turn = found[-1]
-                turn["ok"], turn["code"], turn["untrusted"] = e.ok, e.code, e.untrusted
-                turn["content"] = _text(e.content, shelf)
-                turn["content_digest"], turn["content_bytes"] = e.content.sha256, e.content.size
+                _told(found[-1], e, shelf)
             case _:
                 pass
     return found
 
 
-def _asked(one: Recorded, e: ev.TurnRequested) -> TurnView:
+def _copied(one: Recorded, number: int, turn: CopiedTurn, shelf: Shelf | None) -> TurnView:
+    """A turn that was taken over cost nothing here."""
+    view = _asked(one, number, turn.prompt_digest, 0, turn.tools)
+    _took(view, one, turn.taken, shelf)
+    view["tokens"], view["usd"] = 0, 0.0
+    if turn.answered is not None:
+        _told(view, turn.answered, shelf)
+    return view
+
+
+def _told(turn: TurnView, e: ev.CallAnswered, shelf: Shelf | None) -> None:
+    turn["ok"], turn["code"], turn["untrusted"] = e.ok, e.code, e.untrusted
+    turn["content"] = _text(e.content, shelf)
+    turn["content_digest"], turn["content_bytes"] = e.content.sha256, e.content.size
+
+
+def _asked(one: Recorded, number: int, digest: str, size: int, tools: tuple[str, ...]) -> TurnView:
     return TurnView(
-        turn=e.turn,
+        turn=number,
         seq=one.seq,
         since=one.at.isoformat(),
         seconds=0.0,
         model="",
-        tools=list(e.tools),
-        prompt_digest=e.prompt_digest,
-        prompt_bytes=e.prompt_bytes,
+        tools=list(tools),
+        prompt_digest=digest,
+        prompt_bytes=size,
         call=None,
         arguments="",
         said="",

@@ -13,6 +13,7 @@ from typing import Any
 from bq_copilot import approval_transitions as approvals
 from bq_copilot import context_transitions as contexts
 from bq_copilot import events as ev
+from bq_copilot import fork_transitions as forks
 from bq_copilot import job_transitions as jobs
 from bq_copilot import plan_transitions as plans
 from bq_copilot import turn_transitions as turns
@@ -131,6 +132,7 @@ def _ended(state: RunState, rec: Recorded, e: ev.RunEnded) -> RunState:
 
 _APPLY: dict[str, Callable[[RunState, Recorded, Any], RunState]] = {
     "run_received": _received,
+    "run_forked": forks.forked,
     "run_started": _started,
     "run_pinned": _pinned,
     "context_pinned": contexts.context_pinned,

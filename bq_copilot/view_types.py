@@ -208,6 +208,9 @@ class ShowView(TypedDict):
     attempt: int
     flow_run_id: str | None
     parent_run: str | None
+    parent_seq: int | None
+    forked: list[str] | None
+    """What a fork changed and what it left behind; None for a run that is no fork."""
     sandbox: bool | None
     warehouse: str | None
     model: str | None

@@ -59,6 +59,8 @@ def show(state: RunState, pages: Pages, receipts: ReceiptsView | None = None) ->
         attempt=started.attempt if started else 0,
         flow_run_id=started.flow_run_id if started else None,
         parent_run=(received.parent_run or None) if received else None,
+        parent_seq=(received.parent_seq or None) if received else None,
+        forked=_forked(state),
         sandbox=pinned.sandbox if pinned else None,
         warehouse=pinned.warehouse if pinned else None,
         model=pinned.model if pinned else None,
@@ -75,6 +77,13 @@ def show(state: RunState, pages: Pages, receipts: ReceiptsView | None = None) ->
         spent=spent(state),
         receipts=receipts,
     )
+
+
+def _forked(state: RunState) -> list[str] | None:
+    if state.forked is None:
+        return None
+    left = [f"not taken over: {', '.join(state.forked.dropped)}"] if state.forked.dropped else []
+    return [*state.forked.edits, *left]
 
 
 def spent(state: RunState) -> SpentView:

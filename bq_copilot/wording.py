@@ -70,6 +70,9 @@ def event_words(event: ev.Event) -> str:  # noqa: PLR0912 - one arm an event
     match event:
         case ev.RunReceived():
             return f"{event.requester} asked via {event.via}: {event.question}"
+        case ev.RunForked():
+            edits = f": {'; '.join(event.edits)}" if event.edits else ""
+            return f"{event.by} forked {event.parent_run} after event {event.parent_seq}{edits}"
         case ev.RunStarted():
             why = f" ({event.why})" if event.why else ""
             return f"{event.reason}, attempt {event.attempt} on {event.host}{why}"

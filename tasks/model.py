@@ -16,9 +16,9 @@ from tasks.run import Run
 
 
 @effect(name="ask model")
-async def ask_model(place: Place, env: Environment, body: dict[str, Any]) -> dict[str, Any]:
+async def ask_model(place: Place, env: Environment, body: dict[str, Any], name: str) -> dict[str, Any]:
     """Return the model's reply as JSON. Raises Transient or Refused."""
-    reply = await env.model.reply(body["messages"], body["tools"])
+    reply = await env.model_named(name).reply(body["messages"], body["tools"])
     return {
         "text": reply.text,
         "id": reply.call_id,
@@ -32,13 +32,14 @@ async def ask_model(place: Place, env: Environment, body: dict[str, Any]) -> dic
 async def take_turn(run: Run, step: TakeTurn) -> None:
     """Record that the model is asked, ask it, record what it said."""
     state = run.state
+    pinned = state.pinned
     tools = state.turns[-1].tools if step.requested else tools_in(state.phase)
     body = request(state, run.env.shelf, tools, before=step.turn)
     sent = canonical_json(body)
     if not step.requested:
         run.append(TurnRequested(turn=step.turn, prompt_digest=digest_bytes(sent), prompt_bytes=len(sent), tools=tools))
     place = Place(run_id=run.id, seq=step.turn, kind="turn", inputs=digest_bytes(sent))
-    said = await ask_model(place, run.env, body)
+    said = await ask_model(place, run.env, body, pinned.model if pinned else "")
     run.append(_taken(run, step.turn, said))
 
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from typer.main import get_command
 
-from bq_copilot.cli import asking, local, looking, operating, replaying, steering, viewing
+from bq_copilot.cli import asking, forking, local, looking, operating, replaying, steering, viewing
 from bq_copilot.cli.output import USAGE, report, report_usage
 from bq_copilot.errors import CopilotError
 from bq_copilot.version import __version__
@@ -24,6 +24,8 @@ OWN = {
     "verify": looking.verify,
     "export": looking.export,
     "view": viewing.view,
+    "fork": forking.fork,
+    "diff": forking.diff,
     "replay": replaying.replay,
     "approve": steering.approve,
     "reject": steering.reject,

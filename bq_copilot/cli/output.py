@@ -27,7 +27,8 @@ PIPED_WIDTH = 120
 
 _STACK_CODES = frozenset({"not_authorised", "deployment_missing", "not_a_prefect_api", "no_ledger_store"})
 _USAGE_CODES = frozenset(
-    {"no_question", "no_answer", "no_result", "edit_invalid", "chart_invalid"} | {"bad_file", "no_file", "bad_bundle"}
+    {"no_question", "no_answer", "no_result", "edit_invalid", "chart_invalid"}
+    | {"bad_file", "no_file", "bad_bundle", "bad_fork"}
 )
 
 _CODE_OF_PHASE = {

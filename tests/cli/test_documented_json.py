@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from bq_copilot import exporting, list_views, replays, trace_types, view_types
+from bq_copilot import comparing, exporting, list_views, replays, trace_types, view_types
 from tests import recorded_runs as rr
 from tests.cli.conftest import Bq
 from tests.cli.prefect_double import PrefectDouble
@@ -53,11 +53,12 @@ CASES = {
     "trace": (trace_types.TraceView, lambda example: example),
     "verify": (list_views.CheckView, lambda example: example["runs"]),
     "replay": (replays.ReplayView, lambda example: example["runs"]),
+    "diff": (comparing.DiffView, lambda example: example),
     "export": (exporting.ExportView, lambda example: example),
     "policy": (replays.PolicyView, lambda example: example["plans"]),
 }
 
-PRINTED = sorted(CASES.keys() - {"policy", "export"})
+PRINTED = sorted(CASES.keys() - {"policy", "export", "diff"})
 
 
 @pytest.mark.parametrize("name", CASES)
