@@ -16,13 +16,18 @@ import socket
 import sys
 import threading
 import traceback
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import prefect.context
 from prefect.logging.configuration import setup_logging
+from prefect.settings import get_current_settings
 
 from deployments.warm import launch
 from deployments.warm.wire import Request, message
+
+_prepared_for: list[dict[str, str]] = []
+"""The settings that this process is prepared for, in each spelling that a request may have."""
 
 
 @dataclass
@@ -74,8 +79,25 @@ class Job:
         sys.path[0] = self.request.cwd
         random.seed()
         _reseed_numpy()
-        prefect.context.refresh_global_settings_context()
-        setup_logging()
+        if _settings_in(self.request.environ) not in _prepared_for:
+            prepare_prefect()
+
+
+def prepare_prefect() -> None:
+    """Read Prefect's settings from the environment and configure its logging: a tenth of a second."""
+    prefect.context.refresh_global_settings_context()
+    setup_logging()
+    _prepared_for[:] = [_settings_in(os.environ), _as_a_worker_tells_them()]
+
+
+def _settings_in(environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables that Prefect's settings come from; those with two underscores belong to one run."""
+    return {k: v for k, v in environ.items() if k.startswith("PREFECT_") and not k.startswith("PREFECT__")}
+
+
+def _as_a_worker_tells_them() -> dict[str, str]:
+    """The same settings in the spelling in which a worker hands them to its processes (`False` for `false`)."""
+    return _settings_in({**os.environ, **get_current_settings().to_environment_variables(exclude_unset=True)})
 
 
 def _reseed_numpy() -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from deployments.local.home import Home
 from deployments.warm import launch
-from deployments.warm.job import Job
+from deployments.warm.job import Job, prepare_prefect
 from deployments.warm.preload import Snapshot, preload, threads
 from deployments.warm.wire import BadRequest, Request, message, read_request
 
@@ -167,6 +167,7 @@ def main() -> None:
     """Preload, then serve; exits when a library has started a thread, because forking would then be unsafe."""
     for line in preload():
         print("not preloaded:", line, flush=True)
+    prepare_prefect()
     if (count := threads()) != 1:
         sys.exit(f"{count} threads after preloading: not safe to fork, runs start plainly")
     gc.collect()
