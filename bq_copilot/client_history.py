@@ -6,15 +6,18 @@ called: looking at a run must start in a moment.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from bq_copilot.budget_views import BudgetView
     from bq_copilot.comparing import DiffView
     from bq_copilot.exporting import ExportView
     from bq_copilot.installation import Installation
     from bq_copilot.list_views import CheckView
     from bq_copilot.replays import PolicyView, ReplayView
+    from bq_copilot.state import RunState
     from bq_copilot.trace_types import TraceView
 
 
@@ -59,6 +62,24 @@ class HistoryVerbs:
 
     run_id: str
     _installation: Installation
+
+    @property
+    @abstractmethod
+    def state(self) -> RunState:
+        """The run as the ledger has it now."""
+
+    def budget(self) -> BudgetView:
+        """Return what `bq-copilot budget --json` prints: the run's budgets, and those of its requester's day."""
+        from bq_copilot import budgets  # noqa: PLC0415 - see above
+        from bq_copilot.budget_views import budget  # noqa: PLC0415 - see above
+        from bq_copilot.policy import Policy  # noqa: PLC0415 - see above
+
+        state, ledger = self.state, self._installation.ledger
+        day = budgets.day_of(state)
+        sums = (ledger.spent(state.requester, day), ledger.spent("", day))
+        pinned = state.pinned
+        policy = Policy.model_validate_json(self._installation.shelf.get(pinned.policy)) if pinned else None
+        return budget(state, policy, sums, ledger.now())
 
     def trace(self) -> TraceView:
         """Return what `bq-copilot trace --json` prints."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from bq_copilot.budgets import Spending
 from bq_copilot.errors import Conflict
 from bq_copilot.events import Event, Recorded
 from bq_copilot.receipts import Row
@@ -69,6 +70,10 @@ class Ledger(Protocol):
         Raises HeadMoved when the place is taken, Superseded when `fence` is not the lease's token,
         LedgerUnavailable when nothing is known to have been recorded.
         """
+        ...
+
+    def spent(self, requester: str, day: str) -> tuple[Spending, Spending]:
+        """Return what the runs of a day have (spent, reserved): of one requester, or of all when it is empty."""
         ...
 
     def read(self, run_id: str, after: int = 0) -> list[Recorded]:

@@ -20,6 +20,8 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
+from bq_copilot import spending_sql
+from bq_copilot.budgets import METERED, Spending
 from bq_copilot.canonical import canonical_json
 from bq_copilot.errors import LedgerUnavailable, Superseded
 from bq_copilot.events import Event, Recorded
@@ -45,6 +47,8 @@ SCHEMA = (
     """CREATE TABLE IF NOT EXISTS signatures (
         run_id TEXT PRIMARY KEY, seq INTEGER NOT NULL, hash TEXT NOT NULL, key TEXT NOT NULL,
         signature TEXT NOT NULL)""",
+    spending_sql.TABLE,
+    spending_sql.INDEX,
 )
 
 NOW = {
@@ -78,6 +82,7 @@ class SqlLedger:
         self._now = sa.text(f"SELECT {now}")
         self._look = self._raw(LOOK).replace("{now}", now)
         self._insert, self._upsert, self._sign = self._raw(INSERT), self._raw(UPSERT), self._raw(SIGN)
+        self._meter = self._raw(spending_sql.UPSERT)
         self._errors: Any = self._engine.dialect.dbapi
         self._create()
 
@@ -138,6 +143,8 @@ class SqlLedger:
                 cursor.execute(self._upsert, _head_values(state, row.at))
                 if self._signer is not None:
                     cursor.execute(self._sign, asdict(self._signer(run_id, seq, row.hash)))
+                if event.kind in METERED:
+                    cursor.execute(self._meter, spending_sql.values_of(state))
             return recorded, state
         except _Taken:
             raise _moved(run_id, seq) from None
@@ -172,6 +179,12 @@ class SqlLedger:
                 recorded = to_recorded(row)
                 return recorded, accept(recorded)
         return None
+
+    def spent(self, requester: str, day: str) -> tuple[Spending, Spending]:
+        """Return what the runs of a day have (spent, reserved): of one requester, or of all when it is empty."""
+        with self._transaction(reads=True) as c:
+            row = c.execute(sa.text(spending_sql.SUMS), {"requester": requester, "day": day}).one()
+        return spending_sql.sums_of(row)
 
     def read(self, run_id: str, after: int = 0) -> list[Recorded]:
         """Return the events of a run with a seq greater than `after`, in order."""

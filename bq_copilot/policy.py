@@ -202,6 +202,16 @@ class Budgets(BaseModel):
 LATER_BUDGETS = frozenset({"questions", "context_tokens", "memory"})
 
 
+class Daily(BaseModel):
+    """What one requester may spend on the runs of one day; bytes stand in `limits`."""
+
+    model_config = FROZEN
+    turns: int = Field(default=4_000, gt=0)
+    tokens: int = Field(default=20_000_000, gt=0)
+    money: float = Field(default=50.0, gt=0)
+    job_seconds: float = Field(default=86_400, gt=0)
+
+
 class Retries(BaseModel):
     """How often and for how long a step is tried again after a passing fault, before it fails."""
 
@@ -271,6 +281,7 @@ class Policy(BaseModel):
     currency: str = "USD"
     approvals: Approvals = Approvals()
     budgets: Budgets = Budgets()
+    daily: Daily = Daily()
     retries: Retries = Retries()
     clocks: Clocks = Clocks()
     profile: Profile = Profile()

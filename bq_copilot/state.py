@@ -51,6 +51,8 @@ class Turn:
     prompt_digest: str
     taken: TurnTaken | None = None
     answered: CallAnswered | None = None
+    reserved_tokens: int = 0
+    reserved_usd: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from here. Reads no clock: a step that waits carries its deadline.
 from __future__ import annotations
 
 from bq_copilot import clarifying, toolbox
+from bq_copilot.amounts import money
 from bq_copilot.cancel_steps import for_cancel
 from bq_copilot.phases import TOOLS, Phase
 from bq_copilot.plan_steps import for_plan
@@ -99,6 +100,8 @@ def _next_turn(state: RunState) -> Step:
         return End(Phase.FAILED, _spent("turns", f"{limits.turns} model turns"))
     if state.tokens >= limits.tokens:
         return End(Phase.FAILED, _spent("tokens", f"{limits.tokens:,} tokens"))
+    if state.usd >= limits.usd:
+        return End(Phase.FAILED, _spent("money", f"{money(limits.usd)} for the model"))
     return TakeTurn(len(state.turns) + 1, requested=False)
 
 

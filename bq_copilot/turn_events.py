@@ -36,6 +36,8 @@ class TurnRequested(Value):
     prompt_digest: str
     prompt_bytes: int
     tools: tuple[str, ...]
+    reserved_tokens: int = 0
+    reserved_usd: float = 0.0
 
 
 class TurnTaken(Value):

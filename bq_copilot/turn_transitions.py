@@ -19,7 +19,7 @@ def turn_requested(state: RunState, rec: Recorded, e: ev.TurnRequested) -> RunSt
     need(state.phase in TOOLS, state, e.kind, "no tool is offered in this phase")
     need(last is None or last.answered is not None, state, e.kind, "the turn before is still open")
     need(e.turn == len(state.turns) + 1, state, e.kind, f"the next turn is {len(state.turns) + 1}")
-    turn = Turn(number=e.turn, tools=e.tools, prompt_digest=e.prompt_digest)
+    turn = Turn(e.turn, e.tools, e.prompt_digest, None, None, e.reserved_tokens, e.reserved_usd)
     return replace(state, turns=(*state.turns, turn), waiting=None)
 
 

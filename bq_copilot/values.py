@@ -71,6 +71,8 @@ class Limits(Value):
     attempts: int = 3
     context_tokens: int = 32_000
     """How long a prompt may get, at four bytes a token; older tool results give way. From prompt version 2 on."""
+    usd: float = 5.0
+    bytes: int = 200 * 2**30
 
 
 class Query(Value):

@@ -21,6 +21,7 @@ from bq_copilot.ports import JobSpec, JobView
 from bq_copilot.state import Job
 from bq_copilot.steps import PollJob, SubmitJob
 from bq_copilot.values import Failure
+from tasks import budgeting
 from tasks.deadlines import timed_out
 from tasks.durable import Place, effect, look
 from tasks.plans import ceiling, inputs_of
@@ -141,6 +142,11 @@ async def submit(run: Run, step: SubmitJob) -> None:
     spec = spec_of(run, step.query.id, step.attempt)
     if not step.intended:
         run.append(_intent(run, step, spec))
+    spent = None if await _is_there(run, step, spec) else budgeting.broken(run)
+    if spent is not None:
+        known = {"query": step.query.id, "job_id": spec.job_id, "attempt": step.attempt}
+        run.append(JobFinished(**known, ok=False, failure=spent, retryable=False))
+        return
     place = Place(run_id=run.id, seq=step.attempt, kind="submit", inputs=spec.job_id + spec.fingerprint)
     outcome = await submit_job(place, run.env, spec, look_first=step.intended)
     if "refused" in outcome:
@@ -149,6 +155,11 @@ async def submit(run: Run, step: SubmitJob) -> None:
         return
     kind = JobAdopted if outcome["adopted"] else JobSubmitted
     run.append(kind(query=step.query.id, job_id=spec.job_id, attempt=step.attempt, state=outcome["state"]))
+
+
+async def _is_there(run: Run, step: SubmitJob, spec: JobSpec) -> bool:
+    """True when a process before this one has sent the job: what is spent is spent."""
+    return step.intended and await asyncio.to_thread(run.env.warehouse.job, spec.job_id) is not None
 
 
 def _intent(run: Run, step: SubmitJob, spec: JobSpec) -> JobIntended:

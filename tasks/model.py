@@ -11,6 +11,7 @@ from bq_copilot.events import TurnRequested, TurnTaken
 from bq_copilot.phases import tools_in
 from bq_copilot.steps import TakeTurn
 from bq_copilot.values import ToolCall, Usage
+from tasks import budgeting
 from tasks.durable import Place, effect
 from tasks.run import Run
 
@@ -37,7 +38,11 @@ async def take_turn(run: Run, step: TakeTurn) -> None:
     body = request(state, run.env.shelf, tools, before=step.turn)
     sent = canonical_json(body)
     if not step.requested:
-        run.append(TurnRequested(turn=step.turn, prompt_digest=digest_bytes(sent), prompt_bytes=len(sent), tools=tools))
+        prices = (run.env.model_block.usd_per_million_in, run.env.model_block.usd_per_million_out)
+        held, usd = budgeting.held_for(len(sent), prices)
+        asked = {"turn": step.turn, "prompt_digest": digest_bytes(sent), "prompt_bytes": len(sent), "tools": tools}
+        run.append(TurnRequested.model_validate({**asked, "reserved_tokens": held, "reserved_usd": usd}))
+    budgeting.check(run)
     place = Place(run_id=run.id, seq=step.turn, kind="turn", inputs=digest_bytes(sent))
     said = await ask_model(place, run.env, body, pinned.model if pinned else "")
     run.append(_taken(run, step.turn, said))

@@ -78,4 +78,6 @@ def _limits(policy: Policy) -> Limits:
         strikes=policy.strikes,
         questions=budgets.questions,
         context_tokens=budgets.context_tokens,
+        usd=budgets.money,
+        bytes=policy.limits.bytes_per_run,
     )

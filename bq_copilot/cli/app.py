@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from typer.main import get_command
 
-from bq_copilot.cli import asking, forking, local, looking, operating, replaying, steering, viewing
+from bq_copilot.cli import asking, budgeting, forking, local, looking, operating, replaying, steering, viewing
 from bq_copilot.cli.output import USAGE, report, report_usage
 from bq_copilot.errors import CopilotError
 from bq_copilot.version import __version__
@@ -36,6 +36,7 @@ OWN = {
     "resume": operating.resume,
     "abandon": operating.abandon,
     "retry": operating.retry,
+    "budget": budgeting.budget,
 }
 
 

@@ -6,6 +6,8 @@ import threading
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
+from bq_copilot import budgets
+from bq_copilot.budgets import Spending
 from bq_copilot.canonical import canonical_json
 from bq_copilot.errors import Superseded
 from bq_copilot.events import EVENT, Event, Recorded
@@ -20,6 +22,7 @@ class MemoryLedger:
     def __init__(self, start: datetime = datetime(2026, 7, 1, 9, 0, tzinfo=UTC)) -> None:
         self._rows: dict[str, list[Row]] = {}
         self._heads: dict[str, RunHead] = {}
+        self._spending: dict[str, tuple[str, str, Spending, Spending]] = {}
         self._leases: dict[str, Lease] = {}
         self._lock = threading.RLock()
         self._clock = start
@@ -50,11 +53,18 @@ class MemoryLedger:
             state = accept(recorded)
             rows.append(row)
             self._heads[run_id] = _head(state, self._clock)
+            amounts = (budgets.spent(state), budgets.reserved(state))
+            self._spending[run_id] = (state.requester, budgets.day_of(state), *amounts)
             return recorded, state
 
     def read(self, run_id: str, after: int = 0) -> list[Recorded]:
         """Return the events of a run with a seq greater than `after`, in order."""
         return [_recorded(row) for row in self._rows.get(run_id, [])[after:]]
+
+    def spent(self, requester: str, day: str) -> tuple[Spending, Spending]:
+        """Return what the runs of a day have (spent, reserved)."""
+        found = [s for s in self._spending.values() if s[1] == day and requester in {"", s[0]}]
+        return sum((s[2] for s in found), Spending()), sum((s[3] for s in found), Spending())
 
     def rows(self, run_id: str) -> list[Row]:
         """Return the rows of a run."""

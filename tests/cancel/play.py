@@ -65,6 +65,8 @@ class Blocks:
     label: str = "p (sandbox)"
     is_sandbox: bool = True
     model: str = "scripted"
+    usd_per_million_in: float = 2.0
+    usd_per_million_out: float = 8.0
 
 
 @dataclass

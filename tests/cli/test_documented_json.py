@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from bq_copilot import comparing, exporting, list_views, replays, trace_types, view_types
+from bq_copilot import budget_views, comparing, exporting, list_views, replays, trace_types, view_types
 from tests import recorded_runs as rr
 from tests.cli.conftest import Bq
 from tests.cli.prefect_double import PrefectDouble
@@ -47,6 +47,7 @@ def keys_of_type(kind: Any) -> Keys:
 
 
 CASES = {
+    "budget": (budget_views.BudgetView, lambda example: example),
     "show": (view_types.ShowView, lambda example: example),
     "runs": (list_views.RunView, lambda example: example["runs"]),
     "pending": (list_views.PendingView, lambda example: example["pending"]),
@@ -73,7 +74,9 @@ def test_what_is_printed_has_the_documented_keys(name: str, home: Path, bq: Bq) 
     """The command prints exactly the documented keys, at the top and in every list."""
     run = rr.finished(home)
     rr.waiting_for_approval(home, key="key-2")
-    printed = bq(name, *([run.run_id] if name in {"show", "trace", "verify", "replay"} else []), "--json").json
+    printed = bq(
+        name, *([run.run_id] if name in {"show", "trace", "verify", "replay", "budget"} else []), "--json"
+    ).json
     _same(keys_of_value(printed), keys_of_value(documented(name)))
 
 

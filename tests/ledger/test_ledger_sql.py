@@ -201,3 +201,18 @@ def test_of_many_processes_one_wins_each_place(url: str) -> None:
     rows = SqlLedger(url).rows("r-1")
     assert total == len(rows) - 1
     assert verify(rows) is not None
+
+
+def test_what_a_requester_spent_on_a_day_is_summed_with_what_is_reserved(ledger: SqlLedger) -> None:
+    """Two runs of one requester and one of another: each day's sum is theirs alone, everybody's is all of it."""
+    from bq_copilot import budgets
+    from tests.unit.walker import Walker
+
+    ledger.advance = lambda _seconds: None  # type: ignore[attr-defined] - its clock moves by itself
+    states = [Walker(seed, ledger=ledger, run_id=f"r-{seed}").walk() for seed in (3, 4)]  # type: ignore[arg-type]
+    day = budgets.day_of(states[0])
+    gone, held = ledger.spent("ana", day)
+    assert gone == sum((budgets.spent(s) for s in states), budgets.Spending())
+    assert held == budgets.Spending()
+    assert ledger.spent("", day) == (gone, held)
+    assert ledger.spent("ben", day) == (budgets.Spending(), budgets.Spending())
