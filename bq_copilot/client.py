@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from bq_copilot import deciding, identities, identity, operating, receipts, views
 from bq_copilot.client_history import HistoryVerbs, ReceiptVerbs
-from bq_copilot.errors import Damaged, Refused
+from bq_copilot.errors import Damaged, LedgerUnavailable, Refused
 from bq_copilot.events import Event, RunReceived
 from bq_copilot.installation import Installation, find
 from bq_copilot.journal import Journal, UnknownRun, begin
@@ -27,6 +27,7 @@ from bq_copilot.local_user import local_user
 from bq_copilot.phases import TERMINAL, WAITING, Phase
 from bq_copilot.state import RunState
 from bq_copilot.transitions import apply
+from bq_copilot.until import check, condition, deadline_in
 from bq_copilot.version import __version__
 from bq_copilot.view_types import ReceiptsView, ShowView
 from bq_copilot.woken import Woken
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.1
 """Between two looks at the ledger; an update is seen at most this late."""
+
+OUTAGE_SECONDS = 300.0
+"""How long a stream waits for a ledger that does not answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,16 +253,23 @@ class RunHandle(HistoryVerbs):
     def stream(self, *, after: int = 0, timeout: float | None = None) -> Iterator[Update]:
         """Yield every event after seq `after` until the run has ended, as the ledger gets them.
 
-        Survives restarts of either side: it holds nothing but the last seq. Raises TimeoutError.
+        Survives restarts of either side: it holds nothing but the last seq, and a ledger that does not answer is asked
+        again for five minutes. Raises TimeoutError, LedgerUnavailable.
         """
-        deadline, pause = _deadline(timeout), threading.Event()
+        deadline, pause, answered_at = deadline_in(timeout), threading.Event(), time.monotonic()
         while True:
-            for update in self.updates(after=after):
+            try:
+                news, answered_at = self.updates(after=after), time.monotonic()
+            except LedgerUnavailable:
+                if time.monotonic() - answered_at > OUTAGE_SECONDS:
+                    raise
+                news = []
+            for update in news:
                 after = update.seq
                 yield update
             if self._last.phase in TERMINAL and after >= self._last.seq:
                 return
-            _check(deadline, self.run_id)
+            check(deadline, self.run_id)
             pause.wait(POLL_SECONDS)
 
     def wait(
@@ -268,10 +279,10 @@ class RunHandle(HistoryVerbs):
 
         It returns when the run has ended in any case. Raises TimeoutError after `timeout` seconds.
         """
-        reached = _condition(until)
-        deadline, pause = _deadline(timeout), threading.Event()
+        reached = condition(until)
+        deadline, pause = deadline_in(timeout), threading.Event()
         while not ((state := self.state).phase in TERMINAL or reached(state)):
-            _check(deadline, self.run_id)
+            check(deadline, self.run_id)
             pause.wait(POLL_SECONDS)
         return self
 
@@ -377,21 +388,3 @@ def _full(digest: str, known: str) -> str:
     bare = digest.removeprefix("sha256:").rstrip("…")
     fits = len(bare) >= 12 and known.removeprefix("sha256:").startswith(bare)
     return known if fits else digest
-
-
-def _condition(until: Callable[[RunState], bool] | Iterable[str] | None) -> Callable[[RunState], bool]:
-    if until is None:
-        return lambda state: state.phase in WAITING
-    if callable(until):
-        return until
-    phases = {Phase(p) for p in ([until] if isinstance(until, str) else until)}
-    return lambda state: state.phase in phases
-
-
-def _deadline(timeout: float | None) -> float | None:
-    return None if timeout is None else time.monotonic() + timeout
-
-
-def _check(deadline: float | None, run_id: str) -> None:
-    if deadline is not None and time.monotonic() > deadline:
-        raise TimeoutError(f"{run_id} has not got there in time; it goes on by itself")

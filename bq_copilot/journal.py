@@ -5,11 +5,15 @@ Appends at the head, folds inside the append, and re-reads when somebody else wa
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from bq_copilot.errors import Conflict, Refused
 from bq_copilot.events import Event, Recorded
 from bq_copilot.ledger import HeadMoved, Ledger
 from bq_copilot.state import RunState
 from bq_copilot.transitions import apply
+
+Heard = Callable[[RunState, Recorded, RunState], None]
 
 
 class UnknownRun(Refused):
@@ -26,6 +30,8 @@ class Journal:
         self.run_id = run_id
         self.fence = fence
         self.state = RunState(run_id=run_id)
+        self.heard: Heard | None = None
+        """Told about every event that is folded from now on: state before it, event, state after it."""
 
     @classmethod
     def open(cls, ledger: Ledger, run_id: str, fence: int | None = None) -> Journal:
@@ -40,8 +46,13 @@ class Journal:
         """Fold what others recorded since the last look, and return it."""
         news = self.ledger.read(self.run_id, after=self.state.seq)
         for one in news:
-            self.state = apply(self.state, one)
+            before, self.state = self.state, apply(self.state, one)
+            self._tell(before, one)
         return news
+
+    def _tell(self, before: RunState, one: Recorded) -> None:
+        if self.heard is not None:
+            self.heard(before, one, self.state)
 
     def append(self, event: Event) -> Recorded:
         """Record `event` after the head. Raises HeadMoved after folding what came first."""
@@ -53,6 +64,7 @@ class Journal:
         except HeadMoved:
             self.refresh()
             raise
+        self._tell(state, recorded)
         return recorded
 
 

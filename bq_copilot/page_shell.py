@@ -49,11 +49,11 @@ padding:.25rem .5rem}
 svg{max-width:100%;height:auto;display:block}svg text{fill:var(--fg);font:12px system-ui,sans-serif}
 svg .dimtext{fill:var(--dim)}figure{margin:.5rem 0}figure img{max-width:100%;background:#fff}
 .add{color:var(--ok)}.del{color:var(--bad)}
-tbody.events tr{content-visibility:auto;contain-intrinsic-size:auto 2rem}
+table.events{table-layout:fixed}table.events th:nth-child(1){width:4.5rem}table.events th:nth-child(2){width:8rem}
+table.events th:nth-child(3){width:9rem}
 tr:target{background:var(--mark)}
 @media print{nav,form.filter,.skip,.noprint{display:none}body{max-width:none;font-size:11px;padding:0}
-details>summary{list-style:none}a{color:inherit;text-decoration:none}h2{break-after:avoid}tr,pre{break-inside:avoid}
-tbody.events tr{content-visibility:visible}}
+details>summary{list-style:none}a{color:inherit;text-decoration:none}h2{break-after:avoid}tr,pre{break-inside:avoid}}
 """
 
 SCRIPT = """
@@ -62,10 +62,11 @@ SCRIPT = """
  var box=document.getElementById('find');
  if(box){
   var rows=Array.prototype.slice.call(document.querySelectorAll('tbody.events tr'));
-  var words=rows.map(function(r){return r.textContent.toLowerCase();});
+  var words=null;
   var said=document.getElementById('found');
   var show=function(){
    var want=box.value.toLowerCase().trim(),n=0;
+   words=words||rows.map(function(r){return r.textContent.toLowerCase();});
    rows.forEach(function(r,i){var on=!want||words[i].indexOf(want)>=0;r.hidden=!on;if(on)n++;});
    said.textContent=want?n+' of '+rows.length+' events':'';
   };
@@ -128,7 +129,7 @@ def table(
     )
     kind = f' class="{body}"' if body else ""
     return (
-        f'<div class="wide" tabindex="0" role="region" aria-label="{esc(caption)}"><table><caption>{esc(caption)}'
+        f'<div class="wide" tabindex="0" role="group" aria-label="{esc(caption)}"><table><caption>{esc(caption)}'
         f"</caption><thead><tr>{head}</tr></thead><tbody{kind}>\n{lines}</tbody></table></div>"
     )
 

@@ -42,7 +42,7 @@ def trace_html(trace: TraceView, show: ShowView, chart: bytes = b"", home: str =
     shown = [(name, title, body) for name, title, body in parts if body]
     menu = "".join(f'<li><a href="#{name}">{esc(title)}</a></li>' for name, title, _ in shown)
     back = f'<li><a href="{esc(home)}">All runs</a></li>' if home else ""
-    sections = "\n".join(f'<section aria-labelledby="{n}"><h2 id="{n}">{esc(t)}</h2>{b}</section>' for n, t, b in shown)
+    sections = "\n".join(f'<section><h2 id="{n}">{esc(t)}</h2>{b}</section>' for n, t, b in shown)
     nav = f'<nav aria-label="Parts of this page"><ul>{back}{menu}</ul></nav>'
     body = f'<header>{nav}{_head(trace, show)}</header>\n<main id="main">\n{sections}\n</main>'
     return page(f"{trace['question']} · {trace['run_id']}", body)
@@ -143,7 +143,7 @@ def _events(events: Sequence[EventView]) -> str:
     return (
         '<form class="filter" role="search"><label>Find in events (press /)'
         '<input id="find" type="search" autocomplete="off"></label><span id="found" role="status"></span></form>'
-        '<div class="wide" tabindex="0" role="region" aria-label="Events"><table>'
+        '<div class="wide" tabindex="0" role="group" aria-label="Events"><table class="events">'
         f"<caption>{len(events):,} events.{note}</caption><thead><tr>{head}</tr></thead>"
         f'<tbody class="events">\n{rows}</tbody></table></div>'
     )

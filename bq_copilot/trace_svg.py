@@ -162,6 +162,6 @@ def _edge(a: str, b: str, times: int) -> str:
 
 def _svg(height: int, said: str, inside: str) -> str:
     return (
-        f'<div class="wide" tabindex="0" role="region" aria-label="Drawing"><svg role="img" width="{WIDTH}" '
+        f'<div class="wide" tabindex="0" role="group" aria-label="Drawing"><svg role="img" width="{WIDTH}" '
         f'viewBox="0 0 {WIDTH} {height}" aria-label="{esc(said)}">{inside}</svg></div>'
     )

@@ -21,6 +21,7 @@ from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from blocks.registry import BLOCK_TYPES, default_blocks
+from deployments.automations import provision_automations
 from deployments.block_documents import provision_blocks
 from deployments.local.home import Home
 from deployments.local.records import StackRecord, read_record
@@ -68,6 +69,7 @@ async def _provision(plan: ProvisionPlan) -> list[str]:
         changes += await provision_blocks(client, BLOCK_TYPES, plan.blocks)
         for deployment in plan.deployments:
             changes += await _deployment(client, deployment)
+        changes += await provision_automations(client)
     return changes
 
 

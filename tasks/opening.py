@@ -17,7 +17,10 @@ from bq_copilot.events import RunReceived, RunStarted
 from bq_copilot.journal import Journal, begin
 from bq_copilot.ledger import HeadMoved, Ledger
 from bq_copilot.ledger_reader import UnknownEvent
+from bq_copilot.state import RunState
+from bq_copilot.transitions import apply
 from bq_copilot.version import __version__
+from tasks.announcing import Announcer
 from tasks.lease import kept, take
 from tasks.run import Run
 
@@ -40,8 +43,10 @@ async def open_run(
         question=question, requester=requester, via="prefect", request_key=key, code_version=__version__
     )
     journal, began = await _begin(env.ledger, run_id, first)
+    announcer = announce(journal, flow_run_id)
     if journal.state.phase.is_terminal:
         yield Run(env, journal)
+        announcer.close()
         return
     lease, died = await take(env.ledger, run_id)
     if lease is None:
@@ -52,7 +57,22 @@ async def open_run(
         journal.refresh()
         if not journal.state.phase.is_terminal:
             _started(journal, flow_run_id, died=died and not began)
-        yield run
+        try:
+            yield run
+        finally:
+            announcer.close()
+
+
+def announce(journal: Journal, flow_run_id: str) -> Announcer:
+    """Tell about what is recorded from now on, and about what may not have been told by the process before."""
+    announcer, state = Announcer(journal.run_id, flow_run_id), RunState(run_id=journal.run_id)
+    events = journal.ledger.read(journal.run_id)[: journal.state.seq]
+    since = max((e.seq for e in events if e.event.kind == "run_started"), default=1)
+    for one in events:
+        before, state = state, apply(state, one)
+        announcer.hear(before, one, state, told=one.seq < since)
+    journal.heard = announcer.hear
+    return announcer
 
 
 async def _begin(ledger: Ledger, run_id: str, first: RunReceived) -> tuple[Journal, bool]:

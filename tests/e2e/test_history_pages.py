@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, CDPSession, Page, expect
 
 from bq_copilot import events as ev
 from bq_copilot.run_page import run_page
@@ -15,7 +15,7 @@ from bq_copilot.viewer import serving
 from tests import recorded_runs as rr
 from tests.long_run import long_run
 
-LOAD_MILLISECONDS = 1_000
+LOAD_SECONDS = 1.0
 
 
 @pytest.fixture
@@ -105,14 +105,20 @@ def test_a_history_of_five_thousand_events_loads_in_a_second(browser: Browser, t
     file.write_text(run_page(run.installation, run.run_id), encoding="utf-8")
     window = browser.new_page()
     window.goto(file.as_uri())  # the first page of a process pays for the process
-    times: list[float] = []
-    for _ in range(3):
-        window.goto(file.as_uri(), wait_until="load")
-        timing = "performance.getEntriesByType('navigation')[0].loadEventEnd"
-        times.append(float(window.evaluate(timing)))
+    session = window.context.new_cdp_session(window)
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})
+    before = _work(session)
+    window.goto(file.as_uri(), wait_until="load")
     assert window.locator("tbody.events tr").count() == run.seq
+    seconds = _work(session) - before
     window.close()
-    assert min(times) <= LOAD_MILLISECONDS, times
+    assert seconds <= LOAD_SECONDS, seconds
+
+
+def _work(session: CDPSession) -> float:
+    """Processor seconds of the page so far: a machine that others use too makes it no slower."""
+    found = session.send("Performance.getMetrics")["metrics"]
+    return next(float(m["value"]) for m in found if m["name"] == "TaskDuration")
 
 
 def test_a_history_prints_opened_up(browser: Browser, runs: tuple[rr.Recording, rr.Recording]) -> None:
