@@ -19,6 +19,9 @@ from bq_copilot.view_types import ErrorView
 EVERY = 1_000_000
 """More runs than a ledger is asked for at once."""
 
+LOOKS = 3
+"""Times that a run is looked at again whose rows and place in the list of runs do not agree."""
+
 
 def check_all(installation: Installation, run_id: str | None = None, key: str = "") -> list[CheckView]:
     """Check one run, or every run that the ledger lists. Raises UnknownRun."""
@@ -45,8 +48,11 @@ def check_bundle(path: Path, key: str = "") -> CheckView:
 def _check(installation: Installation, run_id: str, head: RunHead | None, trusted: str) -> CheckView:
     reader = installation.reader
     rows, signed = reader.rows(run_id), reader.signature_of(run_id)
-    if signed is not None and head is not None and signed.seq > head.seq:
-        rows, head = reader.rows(run_id), next(iter(reader.heads(run_ids=[run_id], limit=1)), None)
+    for _ in range(LOOKS):
+        if head is None or not rows or head.seq == rows[-1].seq:
+            break  # else the run may have gone on between two looks; what is damaged stays as it is
+        head = next(iter(reader.heads(run_ids=[run_id], limit=1)), None)
+        rows, signed = reader.rows(run_id), reader.signature_of(run_id)
     check = check_run
     return _view(run_id, len(rows), lambda: check(run_id, rows, installation.shelf, head, signed, trusted))
 

@@ -85,8 +85,10 @@ def replay(
         if found is not None:
             return Replayed(run_id, one.seq, str(state.phase), counts, Difference(one.seq, *found))
         state = after
-    if head is not None and (head.phase, head.seq) != (str(state.phase), state.seq):
-        expected = f"{state.phase} at seq {state.seq}"
-        said = Difference(state.seq, expected, f"{head.phase} at seq {head.seq} in the list of runs")
+        if head is not None and head.seq == state.seq and head.phase != state.phase:
+            said = Difference(state.seq, f"phase {state.phase}", f"{head.phase} in the list of runs")
+            return Replayed(run_id, one.seq, str(state.phase), counts, said)
+    if head is not None and head.seq > state.seq:
+        said = Difference(state.seq + 1, f"event {head.seq}, as the list of runs says", "no more events")
         return Replayed(run_id, len(events), str(state.phase), counts, said)
     return Replayed(run_id, len(events), str(state.phase), counts)

@@ -83,7 +83,18 @@ def test_a_list_of_runs_that_says_another_phase_is_a_difference(tmp_path: Path) 
     run = rr.finished(tmp_path)
     (head,) = run.ledger.heads()
     said = replay(run.run_id, run.ledger.read(run.run_id), run.shelf, head=replace(head, phase="failed"))
-    assert "expected completed at seq" in str(said.difference)
+    assert "expected phase completed, got failed in the list of runs" in str(said.difference)
+
+
+def test_a_run_that_went_on_while_it_was_replayed_is_no_difference(tmp_path: Path) -> None:
+    """A list that is a moment older than the events agrees with them at its own place; a longer one shows a loss."""
+    run = rr.waiting_for_approval(tmp_path)
+    (head,) = run.ledger.heads()
+    run.decided()
+    events = run.ledger.read(run.run_id)
+    assert replay(run.run_id, events, run.shelf, head=head).difference is None
+    lost = replay(run.run_id, events[:-2], run.shelf, head=head).difference
+    assert lost is not None and lost.seq == len(events) - 1
 
 
 def test_prompts_that_another_version_wrote_are_counted_and_not_compared(tmp_path: Path) -> None:
