@@ -77,6 +77,17 @@ class BigQueryWarehouse:
             raise translate(error, f"describing {table}") from error
         return Table.from_resource(found.to_api_repr())
 
+    def modified_ms(self, table: str) -> int | None:
+        """Return when a plain table last changed; None for views and for rows that are still being streamed in."""
+        try:
+            found = self._client.get_table(table, retry=ONCE, timeout=self._timeout)
+        except google.NotFound:
+            return None
+        except Exception as error:
+            raise translate(error, f"describing {table}") from error
+        settled = found.table_type == "TABLE" and found.streaming_buffer is None and found.modified is not None
+        return int(found.modified.timestamp() * 1000) if settled and found.modified else None
+
     def dry_run(self, sql: str, parameters: Sequence[Parameter]) -> DryRun:
         """Price a statement without running it."""
         config = self._config(parameters, dry_run=True)
@@ -202,6 +213,7 @@ def _view(properties: Mapping[str, Any]) -> JobView:
         tables=tuple(sorted(_table_id(t) for t in query.get("referencedTables", []))),
         statement_type=str(query.get("statementType", "")),
         destination=_destination(properties),
+        created_ms=int(statistics.get("creationTime") or 0),
     )
 
 

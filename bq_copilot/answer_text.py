@@ -31,7 +31,8 @@ def _source(state: RunState, query: str) -> str:
     result, job = state.results[query], state.jobs.get(query)
     billed = job.finished.bytes_billed if job and job.finished else 0
     cut = f", {result.rows_kept:,} kept" if result.rows_kept < result.row_count else ""
-    return f"- **{query}** job `{result.job_id}`: {result.row_count:,} rows{cut}, {billed:,} bytes billed"
+    how = f"{billed:,} bytes billed" if job else "an earlier run's, nothing it reads has changed since"
+    return f"- **{query}** job `{result.job_id}`: {result.row_count:,} rows{cut}, {how}"
 
 
 def timeline_markdown(events: Sequence[Recorded]) -> str:

@@ -96,6 +96,8 @@ class ApprovalRequest(Value):
     currency: str = "USD"
     canary: bool = False
     """True for a request that measures attention: nothing can ever run on its approval."""
+    asked_because: str = ""
+    """Why a follow-up asks although it has a standing grant."""
 
 
 def digest_of(request: ApprovalRequest) -> str:

@@ -67,6 +67,8 @@ def _first_screen(plan: Plan, request: ApprovalRequest, now: datetime) -> list[B
     blocks: list[Block] = [Heading(f"Approve {_count(len(request.queries))} for {request.requester}?", top=True)]
     if request.sandbox:
         blocks.append(Notice("Sandbox: these figures come from the local sandbox, not from BigQuery."))
+    if request.asked_because:
+        blocks.append(Notice(_cut(request.asked_because, 2 * MESSAGE)))
     if plan.refused is not None:
         last = plan.refused
         text = f"The last attempt was refused ({last.failure.code}): {last.failure.message} {last.failure.next}"

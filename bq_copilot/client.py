@@ -25,9 +25,10 @@ from bq_copilot.installation import Installation, find
 from bq_copilot.journal import Journal, UnknownRun, begin
 from bq_copilot.local_user import local_user
 from bq_copilot.phases import TERMINAL, WAITING, Phase
+from bq_copilot.series_verbs import SeriesVerbs
 from bq_copilot.state import RunState
 from bq_copilot.transitions import apply
-from bq_copilot.until import check, condition, deadline_in
+from bq_copilot.until import check, condition, deadline_in, full_digest
 from bq_copilot.version import __version__
 from bq_copilot.view_types import ReceiptsView, ShowView
 from bq_copilot.woken import Woken
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
     from bq_copilot.card_blocks import Card
     from bq_copilot.list_views import PendingView, RunView
+    from bq_copilot.series_client import FollowUps
 
 POLL_SECONDS = 0.1
 """Between two looks at the ledger; an update is seen at most this late."""
@@ -57,7 +59,7 @@ class Update:
     state: RunState
 
 
-class Copilot(ReceiptVerbs):
+class Copilot(ReceiptVerbs, SeriesVerbs):
     """Ask questions of the warehouse, and decide about what others asked.
 
     Without arguments it finds the installation as the command line does: `PREFECT_API_URL`, else the local stack.
@@ -102,7 +104,14 @@ class Copilot(ReceiptVerbs):
         self.installation.api  # noqa: B018 - raises Unreachable when no server is known, before anything is recorded
         who, key = requester or local_user(), request_key or uuid.uuid4().hex
         run_id = identity.run_id(who, key)
-        first = RunReceived(question=question, requester=who, via=self.via, request_key=key, code_version=__version__)
+        first = RunReceived(
+            question=question,
+            requester=who,
+            via=self.via,
+            request_key=key,
+            code_version=__version__,
+            environment=self.installation.environment,
+        )
         begin(self.installation.ledger, run_id, first)
         return RunHandle(self, run_id)
 
@@ -192,6 +201,11 @@ class RunHandle(HistoryVerbs):
         if start:
             run.start()
         return run
+
+    @property
+    def follow_ups(self) -> FollowUps:
+        """The follow-ups, for those of this run."""
+        return self._copilot.followups
 
     def server_answers(self) -> bool:
         """Say whether the Prefect server answers."""
@@ -316,7 +330,7 @@ class RunHandle(HistoryVerbs):
                 code="nothing_to_decide",
                 next=f"Look at it with `bq-copilot show {self.run_id}`.",
             )
-        seen = plan.digest if digest is None else _full(digest, plan.digest)
+        seen = plan.digest if digest is None else full_digest(digest, plan.digest)
         identity = identities.by_code(code) if code else identities.local_user()
         decision = deciding.decision_by(identity, plan.request.request_id, seen, verdict, self._copilot.via, **more)
         return self._record(lambda journal: deciding.decide(journal, decision))
@@ -381,10 +395,3 @@ class RunHandle(HistoryVerbs):
 
             self.woken = wake(self._installation, state, before, lambda: self.state.seq > state.seq)
         return self
-
-
-def _full(digest: str, known: str) -> str:
-    """Accept the beginning of the digest that the card shows: at least 12 of its hex characters."""
-    bare = digest.removeprefix("sha256:").rstrip("…")
-    fits = len(bare) >= 12 and known.removeprefix("sha256:").startswith(bare)
-    return known if fits else digest

@@ -6,10 +6,10 @@ time, and the attempt is recorded. The clock is the database's. Who may decide s
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 
-from bq_copilot import clarifying, permission, receipts
+from bq_copilot import clarifying, following_up, permission, receipts
+from bq_copilot.appending import append
 from bq_copilot.approval import Decision, digest_of
 from bq_copilot.errors import Conflict, CopilotError, Damaged, Refused
 from bq_copilot.events import (
@@ -27,7 +27,6 @@ from bq_copilot.ledger import HeadMoved
 from bq_copilot.phases import Phase
 from bq_copilot.state import Plan, RunState
 from bq_copilot.steps import End, next_step
-from bq_copilot.transitions import IllegalTransition
 from bq_copilot.values import Failure
 
 WORDS = {"approve": "approved", "reject": "rejected", "edit": "edited", "delegate": "delegated"}
@@ -40,7 +39,7 @@ def decide(journal: Journal, decision: Decision) -> RunState:
     …). A refused decision is recorded too.
     """
     try:
-        return _append(journal, lambda state: _decided(journal, state, decision))
+        return append(journal, lambda state: _decided(journal, state, decision))
     except (Refused, Conflict) as error:
         _record_refusal(journal, decision, error)
         raise
@@ -132,7 +131,7 @@ def _record_refusal(journal: Journal, decision: Decision, error: CopilotError) -
     """Keep who tried what and why it was refused, but not the code: it may still be good for its request."""
     failure = Failure(code=error.code, message=error.message, next=error.next)
     tried = decision.model_copy(update={"code": ""})
-    _append(journal, lambda state: DecisionRefused(decision=tried, failure=failure))
+    append(journal, lambda state: DecisionRefused(decision=tried, failure=failure))
 
 
 def consume(journal: Journal, request_id: str, digest: str) -> RunState:
@@ -147,7 +146,7 @@ def consume(journal: Journal, request_id: str, digest: str) -> RunState:
         _check_receipts(journal, state)
         return ApprovalConsumed(request_id=request_id, digest=digest)
 
-    return _append(journal, make)
+    return append(journal, make)
 
 
 def _approved(state: RunState, request_id: str, digest: str) -> Plan:
@@ -183,7 +182,7 @@ def answer(journal: Journal, text: str, by: str, via: str) -> RunState:
             raise Refused(f"No question waits for an answer; the run is {state.phase}.", code="nothing_to_answer")
         return QuestionAnswered(turn=asked.turn, answer=clarifying.read_answer(asked, text), by=by, via=via)
 
-    return _append(journal, make)
+    return append(journal, make)
 
 
 def cancel(journal: Journal, by: str, via: str, reason: str = "") -> RunState:
@@ -197,9 +196,11 @@ def cancel(journal: Journal, by: str, via: str, reason: str = "") -> RunState:
             raise _cancelled_before(state)
         if state.phase.is_terminal and state.phase is not Phase.PARKED:
             raise Conflict(_ended_before(state), code="ended_before", at=state.ended_at)
+        if state.phase is Phase.AWAITING_FOLLOW_UP:
+            return following_up.dismissed(state, by, via)
         return CancelRequested(by=by, via=via, reason=reason)
 
-    _append(journal, make)
+    append(journal, make)
     return end_cancelled(journal)
 
 
@@ -228,37 +229,19 @@ def end_cancelled(journal: Journal) -> RunState:
 
 
 def expire(journal: Journal) -> RunState:
-    """End the run because nobody decided or answered in time. Raises Conflict when somebody did, or it is not due."""
+    """End the run because nobody decided or answered in time; what is not wanted after an answer is just not scheduled.
+
+    Raises Conflict when somebody did, or it is not due.
+    """
 
     def make(state: RunState) -> Event:
         due = state.due
         if due is None or journal.ledger.now() <= due:
             raise Conflict(f"Nothing is due in {state.run_id}; it is {state.phase}.", code="not_due")
+        if state.phase is Phase.AWAITING_FOLLOW_UP:
+            return following_up.lapsed(state)
         did = "answered" if state.phase is Phase.AWAITING_ANSWER else "decided"
         message = f"expired: nobody {did} until {due:%Y-%m-%d %H:%M} UTC; nothing was executed, 0 bytes billed"
         return RunEnded(phase=Phase.EXPIRED, failure=Failure(code="expired", message=message, next="Ask again."))
 
-    return _append(journal, make)
-
-
-def _append(journal: Journal, make: Callable[[RunState], Event]) -> RunState:
-    """Append what `make` says of the newest state; when the head moves, look again and let it decide anew."""
-    while True:
-        journal.refresh()
-        event = make(journal.state)
-        try:
-            journal.append(event)
-            return journal.state
-        except HeadMoved:
-            continue
-        except IllegalTransition as error:
-            raise Refused(_why(error), code=_code(journal.state), next="Look at `bq-copilot show`.") from error
-
-
-def _code(state: RunState) -> str:
-    waits = state.phase in {Phase.AWAITING_APPROVAL, Phase.AWAITING_ANSWER}
-    return "expired" if waits else "too_late"
-
-
-def _why(error: IllegalTransition) -> str:
-    return str(error).rpartition(": ")[2] or str(error)
+    return append(journal, make)

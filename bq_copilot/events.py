@@ -14,6 +14,19 @@ from pydantic import Field, TypeAdapter
 
 from bq_copilot.approval import ApprovalRequest, Decision
 from bq_copilot.context_events import AnswerRated, ContextPinned
+from bq_copilot.follow_up_events import (
+    FollowUpDecided,
+    FollowUpRan,
+    FollowUpRequested,
+    FollowUpScheduled,
+    FollowUpStopped,
+    GrantClaimed,
+    GrantSettled,
+    GrantUsed,
+    PlanReused,
+    ResultReused,
+    ReuseDeclined,
+)
 from bq_copilot.fork_events import RunForked
 from bq_copilot.gate.verdict import Verdict
 from bq_copilot.job_events import JobAdopted, JobCancelRequested, JobFinished, JobIntended, JobSubmitted
@@ -41,6 +54,14 @@ LEDGER_VERSION = 1
 """Raised when an old reader could misread new events; it is in every run's first event."""
 
 
+class FollowUpOrigin(Value):
+    """Which series a run belongs to, and when it was due."""
+
+    series: str
+    parent: str
+    due: datetime
+
+
 class RunReceived(Value):
     """A question came in."""
 
@@ -55,6 +76,10 @@ class RunReceived(Value):
     parent_seq: int = 0
     after_run: str = ""
     """The finished run that this question continues; its results are context, its approvals are not."""
+    environment: str = "default"
+    """Name of the blocks that the run works with, for whoever must start it later."""
+    follow_up: FollowUpOrigin | None = None
+    """Set for a run of a follow-up series."""
 
 
 class RunStarted(Value):
@@ -183,8 +208,10 @@ class FollowUpProposed(Value):
 
     kind: Literal["follow_up_proposed"] = "follow_up_proposed"
     turn: int
+    """The model's turn; 0 when a person proposes it."""
     when: str
     question: str
+    by: str = "model"
 
 
 class Waited(Value):
@@ -265,6 +292,17 @@ Event = Annotated[
     | AnswerWritten
     | AnswerRated
     | FollowUpProposed
+    | FollowUpRequested
+    | FollowUpDecided
+    | FollowUpScheduled
+    | FollowUpStopped
+    | FollowUpRan
+    | GrantUsed
+    | GrantSettled
+    | GrantClaimed
+    | PlanReused
+    | ResultReused
+    | ReuseDeclined
     | Waited
     | StepFailed
     | RunUnparked

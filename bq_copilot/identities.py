@@ -27,6 +27,12 @@ class How(StrEnum):
     """Somebody who could open the Prefect form; nobody knows who."""
     POLICY = "policy"
     """No person: the policy's own tier 0."""
+    GRANT = "grant"
+    """No person now: a standing grant that somebody gave before, within its terms."""
+
+
+OF_PEOPLE = frozenset(How) - {How.POLICY, How.GRANT}
+"""What a person's own decision may rest on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,16 @@ def fork_id(parent: str, seq: int, edits: str) -> str:
     return "r-" + short_hash("fork", parent, str(seq), edits)
 
 
+def series_id(run: str, number: int) -> str:
+    """Return the id of the follow-up series that the run's proposal of this number becomes, e.g. `f-k3jq…`."""
+    return "f-" + short_hash("series", run, str(number))
+
+
+def occurrence_key(series: str, flow_run: str) -> str:
+    """Return the request key of the run that one flow run of a series carries out."""
+    return f"{series} {flow_run}"
+
+
 def step_key(run: str, seq: int, kind: str, inputs: str) -> str:
     """Return the cache key of one step: where in the run it stands and what went into it."""
     return f"{run}-{seq}-{kind}-{short_hash(inputs, length=24)}"

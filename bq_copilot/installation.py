@@ -7,6 +7,7 @@ is found is described, never started or repaired; a stack that is down still let
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 from collections.abc import Mapping
@@ -58,7 +59,9 @@ class Installation:
     @cached_property
     def shelf(self) -> Shelf:
         """The storage of big texts."""
-        return Shelf(FolderBlobs(Path(self.results)))
+        if not self.results.startswith("gs://"):
+            return Shelf(FolderBlobs(Path(self.results)))
+        return Shelf(_project_module("blocks.bucket_blobs").open_bucket(self.results))
 
     @cached_property
     def api(self) -> PrefectApi:
@@ -153,6 +156,14 @@ def _headers(environ: Mapping[str, str]) -> dict[str, str]:
     from bq_copilot.prefect_api import headers_of  # noqa: PLC0415 - see Installation.api
 
     return headers_of(environ)
+
+
+def _project_module(name: str) -> Any:
+    """Return a module of the project by its name: only a bucket needs Google's client, which the core never loads."""
+    from bq_copilot.cli.local import find_project  # noqa: PLC0415 - a folder does not need it
+
+    find_project()
+    return importlib.import_module(name)
 
 
 def _ui_of(api_url: str) -> str:

@@ -18,6 +18,10 @@ from bq_copilot.events import Event, Recorded
 from bq_copilot.receipts import Row
 from bq_copilot.state import RunState
 
+PARENTS = """SELECT DISTINCT e.run_id, h.received_at FROM events e JOIN heads h ON h.run_id = e.run_id
+    WHERE e.kind = 'follow_up_requested' ORDER BY h.received_at DESC, e.run_id"""
+"""Runs with follow-ups; the kind is spelled out so that the partial index `events_of_follow_ups` serves it."""
+
 
 class HeadMoved(Conflict):
     """Another event was recorded first; read it, fold it, and decide again."""
@@ -92,6 +96,10 @@ class Ledger(Protocol):
 
     def runs_with(self, kind: str, limit: int) -> list[str]:
         """Return the ids of the runs that have an event of this kind, the newest such event first."""
+        ...
+
+    def parents(self) -> list[str]:
+        """Return the runs with a follow-up that people were asked about, newest first."""
         ...
 
     def take_lease(self, run_id: str, holder: str, seconds: float) -> Lease | None:

@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from bq_copilot.errors import LedgerUnavailable, Refused
 from bq_copilot.events import EVENT, LEDGER_VERSION, Recorded, RunReceived, RunStarted
 from bq_copilot.head_signatures import Signed
-from bq_copilot.ledger import RunHead
+from bq_copilot.ledger import PARENTS, RunHead
 from bq_copilot.receipts import Row
 from bq_copilot.transitions import NEEDS_VERSION
 from bq_copilot.version import __version__
@@ -68,6 +68,10 @@ class Reader(Protocol):
 
     def signature_of(self, run_id: str) -> Signed | None:
         """Return what the newest signature of the run says, None when its head was never signed."""
+        ...
+
+    def parents(self) -> list[str]:
+        """Return the runs with a follow-up that people were asked about, newest first."""
         ...
 
 
@@ -136,6 +140,11 @@ class SqliteReader:
                 return None
             found = c.execute(SIGNATURE, (run_id,)).fetchone()
         return Signed(*found) if found else None
+
+    def parents(self) -> list[str]:
+        """Return the runs with a follow-up that people were asked about, newest first."""
+        with self._reading() as c:
+            return [r[0] for r in c.execute(PARENTS)]
 
     @contextmanager
     def _reading(self) -> Generator[sqlite3.Connection]:

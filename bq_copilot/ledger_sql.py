@@ -26,7 +26,7 @@ from bq_copilot.canonical import canonical_json
 from bq_copilot.errors import LedgerUnavailable, Superseded
 from bq_copilot.events import Event, Recorded
 from bq_copilot.head_signatures import Signed, Signer
-from bq_copilot.ledger import Accept, HeadMoved, Lease, RunHead
+from bq_copilot.ledger import PARENTS, Accept, HeadMoved, Lease, RunHead
 from bq_copilot.ledger_reader import parse, parse_all
 from bq_copilot.receipts import GENESIS, Row, seal
 from bq_copilot.state import RunState
@@ -42,6 +42,7 @@ SCHEMA = (
     "CREATE INDEX IF NOT EXISTS heads_by_phase ON heads (phase, received_at)",
     "CREATE INDEX IF NOT EXISTS heads_by_age ON heads (received_at)",
     "CREATE INDEX IF NOT EXISTS events_rated ON events (kind, at) WHERE kind = 'answer_rated'",
+    "CREATE INDEX IF NOT EXISTS events_of_follow_ups ON events (run_id) WHERE kind = 'follow_up_requested'",
     """CREATE TABLE IF NOT EXISTS leases (
         run_id TEXT PRIMARY KEY, holder TEXT NOT NULL, token INTEGER NOT NULL, expires_at TEXT NOT NULL)""",
     """CREATE TABLE IF NOT EXISTS signatures (
@@ -233,6 +234,11 @@ class SqlLedger:
         query = f"SELECT run_id FROM events WHERE kind = '{kind}' {newest}"  # noqa: S608 - in words, for the partial index
         with self._transaction(reads=True) as c:
             return [str(r[0]) for r in c.execute(sa.text(query), {"limit": limit})]
+
+    def parents(self) -> list[str]:
+        """Return the runs with a follow-up that people were asked about, newest first."""
+        with self._transaction(reads=True) as c:
+            return [r[0] for r in c.execute(sa.text(PARENTS))]
 
     # -- leases ------------------------------------------------------------------------------------------
 

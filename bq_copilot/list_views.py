@@ -8,7 +8,7 @@ from typing import TypedDict
 
 from bq_copilot.ledger import RunHead
 from bq_copilot.ledger_reader import Reader
-from bq_copilot.phases import Phase
+from bq_copilot.phases import WAITING, Phase
 from bq_copilot.standing import standing
 from bq_copilot.state import RunState
 from bq_copilot.view_types import ErrorView
@@ -36,11 +36,11 @@ class PendingView(TypedDict):
 
     run_id: str
     waits_for: str
-    """`approval` or `answer`."""
+    """`approval`, `answer` or `follow_up`."""
     question: str
     requester: str
     asks: str
-    """The clarifying question; empty for an approval."""
+    """The clarifying question, or when the follow-up would be due; empty for an approval."""
     options: list[str]
     request_id: str | None
     digest: str | None
@@ -103,21 +103,29 @@ def why_parked(heads: Iterable[RunHead], reader: Reader) -> dict[str, str]:
 
 def pending(states: Iterable[RunState], now: datetime) -> list[PendingView]:
     """Return the runs of `states` that wait for a person at `now`, by the database's clock."""
-    return [_pending(s, now) for s in states if s.phase in {Phase.AWAITING_APPROVAL, Phase.AWAITING_ANSWER}]
+    return [_pending(s, now) for s in states if s.phase in WAITING]
+
+
+_WAITS_FOR = {
+    Phase.AWAITING_ANSWER: "answer",
+    Phase.AWAITING_APPROVAL: "approval",
+    Phase.AWAITING_FOLLOW_UP: "follow_up",
+}
 
 
 def _pending(state: RunState, now: datetime) -> PendingView:
     stands = standing(state.plan, now) if state.plan else None
-    asks = state.phase is Phase.AWAITING_ANSWER
-    asked = state.asked if asks else None
-    found = None if asks else approval(state)
-    since = state.at if asks else (state.plan.requested_at if state.plan else None)
+    waits = _WAITS_FOR[state.phase]
+    asked = state.asked if waits == "answer" else None
+    found = approval(state) if waits == "approval" else None
+    stands = stands if found else None
+    since = state.at if found is None else (state.plan.requested_at if state.plan else None)
     return PendingView(
         run_id=state.run_id,
-        waits_for="answer" if asks else "approval",
+        waits_for=waits,
         question=state.question,
         requester=state.requester,
-        asks=asked.question if asked else "",
+        asks=asked.question if asked else (state.series[-1].requested.rhythm.words if waits == "follow_up" else ""),
         options=list(asked.options) if asked else [],
         request_id=found["request_id"] if found else None,
         digest=found["digest"] if found else None,
@@ -126,7 +134,7 @@ def _pending(state: RunState, now: datetime) -> PendingView:
         usd=found["usd"] if found else 0.0,
         tier=found["tier"] if found else None,
         waiting_since=stamp(since),
-        expires_at=stamp(asked.expires_at) if asked else (found["expires_at"] if found else None),
+        expires_at=found["expires_at"] if found else stamp(state.due),
         escalated=stands is not None and stands.escalated,
         may_decide=list(stands.deciders) if stands else [],
         approved_by=list(stands.approved_by) if stands else [],

@@ -11,7 +11,7 @@ from datetime import datetime
 from bq_copilot import codes
 from bq_copilot.approval import ApprovalRequest, Approvers, Decision, Person, escalates_at
 from bq_copilot.errors import Damaged, Refused
-from bq_copilot.identities import How
+from bq_copilot.identities import OF_PEOPLE, How
 from bq_copilot.spelling import plain
 from bq_copilot.state import Plan
 
@@ -77,7 +77,7 @@ def _check_identity(request: ApprovalRequest, decision: Decision, now: datetime)
     rule, how = request.approvers, decision.identity
     if how == How.CODE and not decision.by:
         raise Refused("That is not an approval code.", code="code_invalid")
-    if not plain(decision.by) or how not in set(How) - {How.POLICY}:
+    if not plain(decision.by) or how not in OF_PEOPLE:
         raise Refused("A decision needs a name that was established.", code="no_identity")
     if how == How.FORM and (rule.tier > 1 or not (request.sandbox or rule.trust_form)):
         raise Refused(
@@ -151,6 +151,11 @@ def recheck(plan: Plan) -> None:
         if [a.identity for a in plan.approvals] != [How.POLICY]:
             raise _damaged(plan, "tier 0 is approved by the policy alone")
         return
+    if plan.claim is not None:
+        from bq_copilot import grants  # noqa: PLC0415 - it asks this module who may give one
+
+        grants.recheck(plan, plan.claim.grant)
+        return
     names = {plain(name_of(rule, a.by)) for a in plan.approvals}
     if len(names) < max(1, rule.needed):
         raise _damaged(plan, f"it has {len(names)} of {rule.needed} approvals")
@@ -161,7 +166,7 @@ def recheck(plan: Plan) -> None:
 def _recheck_one(plan: Plan, approval: Decision) -> None:
     request = _request(plan)
     rule, by = request.approvers, approval.by
-    if approval.identity not in set(How) - {How.POLICY} or not plain(by):
+    if approval.identity not in OF_PEOPLE or not plain(by):
         raise _damaged(plan, "nobody knows who approved it")
     if rule.exclude_requester and same(rule, by, request.requester):
         raise _damaged(plan, f"{by} approved their own question")

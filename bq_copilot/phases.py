@@ -26,6 +26,8 @@ class Phase(StrEnum):
     """Approved jobs run on the warehouse."""
     ANSWERING = "answering"
     """The results are in; the model writes the answer."""
+    AWAITING_FOLLOW_UP = "awaiting_follow_up"
+    """The answer is written; a proposed follow-up waits for a person."""
     CANCELLING = "cancelling"
     """A cancel was requested; live jobs are being stopped."""
     COMPENSATING = "compensating"
@@ -66,7 +68,7 @@ TERMINAL = frozenset(
     }
 )
 
-WAITING = frozenset({Phase.AWAITING_ANSWER, Phase.AWAITING_APPROVAL})
+WAITING = frozenset({Phase.AWAITING_ANSWER, Phase.AWAITING_APPROVAL, Phase.AWAITING_FOLLOW_UP})
 
 _LOOKING = ("ask_user", "list_tables", "describe_table", "profile_column", "propose_plan", "give_up")
 
@@ -79,6 +81,6 @@ TOOLS: dict[Phase, tuple[str, ...]] = {
 """The tools that the model may call in each phase; a phase that is not listed offers none."""
 
 
-def tools_in(phase: Phase) -> tuple[str, ...]:
-    """Return the names of the tools that the model is offered in `phase`."""
-    return TOOLS.get(phase, ())
+def tools_in(phase: Phase, *, follow_up: bool = False) -> tuple[str, ...]:
+    """Return the names of the tools that the model is offered in `phase`; a follow-up proposes no other one."""
+    return tuple(t for t in TOOLS.get(phase, ()) if not (follow_up and t == "schedule_follow_up"))

@@ -51,6 +51,8 @@ class JobView:
     statement_type: str = ""
     destination: str = ""
     """`project.dataset.table` that the job writes to, empty when it is a table without a name."""
+    created_ms: int = 0
+    """When the warehouse made the job, by its own clock; 0 when it does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,10 @@ class Warehouse(Protocol):
 
     def describe_table(self, table: str) -> Table:
         """Return schema, sizes, partitioning and tags of one table."""
+        ...
+
+    def modified_ms(self, table: str) -> int | None:
+        """Return when the rows of a table last changed, by the warehouse's clock; None when that cannot be told."""
         ...
 
     def dry_run(self, sql: str, parameters: Sequence[Parameter]) -> DryRun:

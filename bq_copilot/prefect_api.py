@@ -7,7 +7,7 @@ rejected; an HTTP 200 that says REJECT or ABORT is a rejection. It never decides
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -96,7 +96,7 @@ class PrefectApi:
 
         Returns the one that this key created before, if there is one.
         """
-        found = self._call("GET", f"/deployments/name/{quote(deployment, safe='/')}")
+        found = self.deployment(deployment)
         if found is None:
             raise Refused(
                 f"The Prefect server at {self.url} has no deployment {deployment}.",
@@ -114,6 +114,31 @@ class PrefectApi:
             **({"work_queue_name": queue.name} if queue and pool else {}),
         }
         return _flow_run(self._must("POST", f"/deployments/{found['id']}/create_flow_run", body))
+
+    def deployment(self, name: str) -> dict[str, Any] | None:
+        """Return the deployment `flow/name` as the server shows it, None when there is none."""
+        return self._call("GET", f"/deployments/name/{quote(name, safe='/')}")
+
+    def create_deployment(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Create a deployment; one of the same flow and name is replaced."""
+        return self._must("POST", "/deployments/", body)
+
+    def pause_deployment(self, deployment_id: str) -> None:
+        """Stop its schedules, and remove the runs that they have planned."""
+        self._call("POST", f"/deployments/{quote(deployment_id)}/pause_deployment", {})
+
+    def newest_due(self, deployment_id: str, after: datetime, before: datetime) -> str:
+        """Return the newest time between two moments for which a deployment's schedule made a run; else empty."""
+        expected = {"after_": after.isoformat(), "before_": before.isoformat()}
+        body = {
+            "deployments": {"id": {"any_": [deployment_id]}},
+            "flow_runs": {"expected_start_time": expected, "state": {"type": {"not_any_": ["CANCELLED"]}}},
+            "sort": "EXPECTED_START_TIME_DESC",
+            "limit": 20,
+        }
+        found: list[dict[str, Any]] = self._must("POST", "/flow_runs/filter", body)
+        planned = (str(f["expected_start_time"]) for f in found if f.get("auto_scheduled"))
+        return next((at for at in planned if datetime.fromisoformat(at) > after), "")
 
     def _ensure_queue(self, pool: str, queue: Queue) -> None:
         path = f"/work_pools/{quote(pool, safe='')}/queues"
@@ -151,20 +176,20 @@ class PrefectApi:
         body = {"flow_runs": {"idempotency_key": {"any_": list(keys)}}, "limit": 200}
         return {f.key: f for f in self._found(body)}
 
-    def active(self, flow: str) -> list[FlowRun]:
-        """Return the flow runs of this flow that have, had or wait beside a process: all but queue, sleep and end."""
+    def active(self, flows: Sequence[str]) -> list[FlowRun]:
+        """Return the flow runs of these flows that have, had or wait beside a process: all but queue, sleep and end."""
         types = ["RUNNING", "PENDING", "PAUSED", "CANCELLING", "CRASHED"]
         state = {"type": {"any_": types}, "name": {"not_any_": ["Suspended"]}}
-        return self._pages(flow, state)
+        return self._pages(flows, state)
 
-    def suspended(self, flow: str, offset: int, limit: int) -> list[FlowRun]:
-        """Return some of the flow runs of this flow that sleep until somebody answers."""
+    def suspended(self, flows: Sequence[str], offset: int, limit: int) -> list[FlowRun]:
+        """Return some of the flow runs of these flows that sleep until somebody answers."""
         state = {"type": {"any_": ["PAUSED"]}, "name": {"any_": ["Suspended"]}}
-        body = {"flows": {"name": {"any_": [flow]}}, "flow_runs": {"state": state}}
+        body = {"flows": {"name": {"any_": list(flows)}}, "flow_runs": {"state": state}}
         return self._found({**body, "limit": limit, "offset": offset})
 
-    def _pages(self, flow: str, state: Mapping[str, Any], size: int = 200) -> list[FlowRun]:
-        body = {"flows": {"name": {"any_": [flow]}}, "flow_runs": {"state": state}, "limit": size}
+    def _pages(self, flows: Sequence[str], state: Mapping[str, Any], size: int = 200) -> list[FlowRun]:
+        body = {"flows": {"name": {"any_": list(flows)}}, "flow_runs": {"state": state}, "limit": size}
         found: list[FlowRun] = []
         while len(page := self._found({**body, "offset": len(found)})) == size:
             found += page
@@ -269,6 +294,8 @@ def headers_of(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _json(answer: httpx.Response, url: str) -> Any:
+    if not answer.content:
+        return {}
     try:
         return answer.json()
     except ValueError as error:

@@ -6,6 +6,7 @@ of the SQL alone goes back to the model; anything else ends the run, as `partial
 
 from __future__ import annotations
 
+from bq_copilot.follow_up_steps import for_reuse
 from bq_copilot.parts import failed_for_good, nothing_finished, partial
 from bq_copilot.phases import Phase
 from bq_copilot.state import Plan, RunState, Turn
@@ -35,7 +36,9 @@ def for_query(state: RunState, query: Query) -> Step | None:
     job = state.jobs.get(query.id)
     before = state.plan.attempts.get(query.id, 0) if state.plan else 0
     if job is None:
-        return SubmitJob(query, before + 1, intended=False)
+        if query.id in state.results:
+            return None
+        return for_reuse(state, query) or SubmitJob(query, before + 1, intended=False)
     if job.finished is None:
         unsent = job.state == "INTENDED" and not job.cancel_requested
         return SubmitJob(query, job.intent.attempt, intended=True) if unsent else PollJob(job)

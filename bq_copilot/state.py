@@ -36,9 +36,11 @@ from bq_copilot.events import (
     UndoIntended,
     Waited,
 )
+from bq_copilot.follow_up_events import GrantClaimed, PlanReused
 from bq_copilot.gate.verdict import Ruling, Verdict
 from bq_copilot.phases import Phase
 from bq_copilot.receipts import GENESIS
+from bq_copilot.series import Series
 from bq_copilot.values import Estimate, Failure, Limits, Query
 
 
@@ -91,6 +93,8 @@ class Plan:
     canary: Decision | None = None
     """What somebody decided about the canary that was shown before the request, None while there was none."""
     canary_at: datetime | None = None
+    claim: GrantClaimed | None = None
+    """The standing grant that the approval rests on."""
 
     @property
     def all_queries(self) -> tuple[Query, ...]:
@@ -167,6 +171,12 @@ class RunState:
     rating: AnswerRated | None = None
     """What a person said last about the answer."""
     follow_ups: tuple[FollowUpProposed, ...] = ()
+    series: tuple[Series, ...] = ()
+    """The follow-ups that people were asked about, in the order of `follow_ups`."""
+    reused: PlanReused | None = None
+    """For a follow-up: the plan that it began with."""
+    not_reused: frozenset[str] = frozenset()
+    """Queries whose earlier result does not count any more."""
     cancel: CancelRequested | None = None
     unconfirmed: CancelUnconfirmed | None = None
     """The newest failure to confirm that a job has stopped, None once one is confirmed."""
@@ -211,7 +221,18 @@ class RunState:
         """When the open question or approval request expires, None when nothing waits for a person."""
         if self.phase is Phase.AWAITING_APPROVAL and self.plan and self.plan.request:
             return self.plan.request.expires_at
+        if self.phase is Phase.AWAITING_FOLLOW_UP and self.series:
+            return self.series[-1].requested.expires_at
         return self.asked.expires_at if self.phase is Phase.AWAITING_ANSWER and self.asked else None
+
+    @property
+    def is_follow_up(self) -> bool:
+        """True for a run of a series."""
+        return self.received is not None and self.received.follow_up is not None
+
+    def series_of(self, series: str) -> Series | None:
+        """Return the series of this id."""
+        return next((s for s in self.series if s.id == series), None)
 
     @property
     def question(self) -> str:

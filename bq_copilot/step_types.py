@@ -8,8 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bq_copilot import toolbox
-from bq_copilot.events import QuestionAsked
+from bq_copilot.events import FollowUpOrigin, FollowUpProposed, QuestionAsked
+from bq_copilot.follow_up_events import PriorResult
 from bq_copilot.phases import Phase
+from bq_copilot.series import Series
 from bq_copilot.state import Job, Plan, Turn
 from bq_copilot.undoing import Undo
 from bq_copilot.values import Failure, Query
@@ -169,6 +171,43 @@ class RecordFollowUp:
 
 
 @dataclass(frozen=True, slots=True)
+class RequestFollowUp:
+    """Put a proposed follow-up into the form that a person accepts or declines."""
+
+    number: int
+    proposed: FollowUpProposed
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitFollowUp:
+    """Wait until somebody accepts or declines it."""
+
+    series: Series
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleSeries:
+    """Give the accepted follow-up its schedule in Prefect, or find the one that it has."""
+
+    series: Series
+
+
+@dataclass(frozen=True, slots=True)
+class ReusePlan:
+    """Begin a follow-up with the plan that was accepted before."""
+
+    origin: FollowUpOrigin
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReuse:
+    """See whether an earlier result of this very statement is still right."""
+
+    query: Query
+    prior: PriorResult
+
+
+@dataclass(frozen=True, slots=True)
 class End:
     """Enter a terminal phase."""
 
@@ -204,6 +243,11 @@ Step = (
     | ReadResult
     | WriteAnswer
     | RecordFollowUp
+    | RequestFollowUp
+    | AwaitFollowUp
+    | ScheduleSeries
+    | ReusePlan
+    | CheckReuse
     | End
     | Done
 )

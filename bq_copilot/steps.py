@@ -6,7 +6,7 @@ from here. Reads no clock: a step that waits carries its deadline.
 
 from __future__ import annotations
 
-from bq_copilot import clarifying, toolbox
+from bq_copilot import clarifying, follow_up_steps, toolbox
 from bq_copilot.amounts import money
 from bq_copilot.cancel_steps import for_cancel
 from bq_copilot.phases import TOOLS, Phase
@@ -18,8 +18,10 @@ from bq_copilot.step_types import (
     AskQuestion,
     AwaitAnswer,
     AwaitDecision,
+    AwaitFollowUp,
     Brief,
     CancelJob,
+    CheckReuse,
     ConsumeApproval,
     Done,
     End,
@@ -31,7 +33,10 @@ from bq_copilot.step_types import (
     ReadResult,
     RecordFollowUp,
     RequestApproval,
+    RequestFollowUp,
+    ReusePlan,
     RulePlan,
+    ScheduleSeries,
     Step,
     SubmitJob,
     TakeTurn,
@@ -45,8 +50,10 @@ __all__ = [
     "AskQuestion",
     "AwaitAnswer",
     "AwaitDecision",
+    "AwaitFollowUp",
     "Brief",
     "CancelJob",
+    "CheckReuse",
     "ConsumeApproval",
     "Done",
     "End",
@@ -58,7 +65,10 @@ __all__ = [
     "ReadResult",
     "RecordFollowUp",
     "RequestApproval",
+    "RequestFollowUp",
+    "ReusePlan",
     "RulePlan",
+    "ScheduleSeries",
     "Step",
     "SubmitJob",
     "TakeTurn",
@@ -78,6 +88,8 @@ def next_step(state: RunState) -> Step:
         return Pin()
     if state.pinned.prompt_version >= 2 and state.context is None:
         return Brief()
+    if (step := follow_up_steps.before_the_first_turn(state)) is not None:
+        return step
     turn = state.turn
     if turn is None or turn.answered is not None:
         return _next_turn(state)
@@ -146,7 +158,9 @@ def _for_call(state: RunState, turn: Turn) -> Step:
         case toolbox.ProposePlan():
             return for_plan(state, turn, call)
         case toolbox.WriteAnswer():
-            return End(Phase.COMPLETED) if state.answer else WriteAnswer(turn, call)
+            if state.answer is None:
+                return WriteAnswer(turn, call)
+            return follow_up_steps.after_the_answer(state) or End(Phase.COMPLETED)
         case toolbox.ScheduleFollowUp():
             recorded = any(f.turn == turn.number for f in state.follow_ups)
             return AnswerCall(turn) if recorded else RecordFollowUp(turn, call)

@@ -13,6 +13,7 @@ from typing import Any
 from bq_copilot import approval_transitions as approvals
 from bq_copilot import context_transitions as contexts
 from bq_copilot import events as ev
+from bq_copilot import follow_up_transitions as follow_ups
 from bq_copilot import fork_transitions as forks
 from bq_copilot import job_transitions as jobs
 from bq_copilot import plan_transitions as plans
@@ -67,6 +68,8 @@ def _may_follow_the_end(state: RunState, event: ev.Event) -> bool:
         return True
     if event.kind == "retry_requested":
         return state.phase in _TAKEN_UP
+    if event.kind in follow_ups.AFTER_THE_END:
+        return state.phase is Phase.COMPLETED
     return (state.phase is Phase.PARKED and event.kind in _OUT_OF_THE_PARK) or _is_unread(event)
 
 
@@ -160,6 +163,7 @@ _APPLY: dict[str, Callable[[RunState, Recorded, Any], RunState]] = {
     "answer_written": turns.answer_written,
     "answer_rated": contexts.answer_rated,
     "follow_up_proposed": turns.follow_up,
+    **follow_ups.APPLY,
     "waited": _waited,
     "step_failed": _step_failed,
     "run_unparked": _unparked,

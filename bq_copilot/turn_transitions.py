@@ -42,7 +42,7 @@ def turn_taken(state: RunState, rec: Recorded, e: ev.TurnTaken) -> RunState:
 
 _REPAIRS = frozenset(
     {"no_tool_call", "unknown_tool", "tool_not_allowed", "bad_arguments", "plan_invalid"}
-    | {"dry_run_failed", "query_failed", "answer_invalid"}
+    | {"dry_run_failed", "query_failed", "answer_invalid", "when_unclear"}
 )
 
 
@@ -87,7 +87,11 @@ def question_answered(state: RunState, rec: Recorded, e: ev.QuestionAnswered) ->
 
 def follow_up(state: RunState, rec: Recorded, e: ev.FollowUpProposed) -> RunState:
     turn = state.open_turn
-    need(turn is not None and turn.number == e.turn, state, e.kind, "the model did not propose one")
+    if e.turn == 0:
+        need(state.answer is not None and e.by != "model", state, e.kind, "there is no answer to follow up")
+    else:
+        need(turn is not None and turn.number == e.turn, state, e.kind, "the model did not propose one")
+    need(not (state.received and state.received.follow_up), state, e.kind, "a follow-up begets none")
     return replace(state, follow_ups=(*state.follow_ups, e))
 
 

@@ -176,10 +176,14 @@ class PartView(TypedDict):
 
 
 class FollowUpView(TypedDict):
-    """A question that the model proposes to ask again later."""
+    """A question that is proposed to be asked again later."""
 
     when: str
     question: str
+    series: str | None
+    """Id of its series once a person is asked about it."""
+    decided: str | None
+    """`accept`, `decline` or `expired`; None while nobody has decided."""
 
 
 class ReceiptsView(TypedDict):
@@ -211,6 +215,8 @@ class ShowView(TypedDict):
     parent_seq: int | None
     forked: list[str] | None
     """What a fork changed and what it left behind; None for a run that is no fork."""
+    follows_up: str | None
+    """The series that this run belongs to."""
     sandbox: bool | None
     warehouse: str | None
     model: str | None

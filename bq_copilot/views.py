@@ -58,9 +58,10 @@ def show(state: RunState, pages: Pages, receipts: ReceiptsView | None = None) ->
         seq=state.seq,
         attempt=started.attempt if started else 0,
         flow_run_id=started.flow_run_id if started else None,
-        parent_run=(received.parent_run or None) if received else None,
         parent_seq=(received.parent_seq or None) if received else None,
         forked=_forked(state),
+        parent_run=_parent(state),
+        follows_up=received.follow_up.series if received and received.follow_up else None,
         sandbox=pinned.sandbox if pinned else None,
         warehouse=pinned.warehouse if pinned else None,
         model=pinned.model if pinned else None,
@@ -71,7 +72,7 @@ def show(state: RunState, pages: Pages, receipts: ReceiptsView | None = None) ->
         parts=[_part(p) for p in parts(state)],
         results=[_result(state.results[q], pages) for q in answered_queries(state)],
         answer=_answer(state, pages),
-        follow_ups=[FollowUpView(when=f.when, question=f.question) for f in state.follow_ups],
+        follow_ups=_follow_ups(state),
         cancel_requested_by=state.cancel.by if state.cancel else None,
         error=_error(state),
         spent=spent(state),
@@ -84,6 +85,27 @@ def _forked(state: RunState) -> list[str] | None:
         return None
     left = [f"not taken over: {', '.join(state.forked.dropped)}"] if state.forked.dropped else []
     return [*state.forked.edits, *left]
+
+
+def _parent(state: RunState) -> str | None:
+    """The run that this one was forked from, or whose answer it follows up."""
+    received = state.received
+    if received is None:
+        return None
+    return received.follow_up.parent if received.follow_up else received.parent_run or None
+
+
+def _follow_ups(state: RunState) -> list[FollowUpView]:
+    asked = {s.requested.number: s for s in state.series}
+    return [
+        FollowUpView(
+            when=f.when,
+            question=f.question,
+            series=asked[i].id if i in asked else None,
+            decided=(d.verdict if (d := asked[i].decided) else None) if i in asked else None,
+        )
+        for i, f in enumerate(state.follow_ups)
+    ]
 
 
 def spent(state: RunState) -> SpentView:

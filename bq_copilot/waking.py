@@ -42,8 +42,9 @@ def start(installation: Installation, run_id: str, received: RunReceived, somebo
         "requester": received.requester,
         "request_key": received.request_key,
     }
-    if installation.environment != "default":
-        parameters["environment"] = installation.environment
+    environment = received.environment if received.environment != "default" else installation.environment
+    if environment != "default":
+        parameters["environment"] = environment
     if somebody_waits:
         parameters["warm_seconds"] = WARM_SECONDS
     name = received.question[:NAME_LENGTH]
@@ -54,6 +55,9 @@ def form_for(phase: Phase, state: RunState) -> Mapping[str, str]:
     """Return an answer that fits the form which was open in `phase`; the ledger says what it really is."""
     if phase is Phase.AWAITING_ANSWER:
         return {"answer": state.answered.answer if state.answered and state.answered.answer else "cancelled"}
+    if phase is Phase.AWAITING_FOLLOW_UP:
+        accepted = state.series and state.series[-1].accepted
+        return {"decision": "accept" if accepted else "decline"}
     decided = state.plan.decided if state.plan else None
     if state.cancel is not None or decided is None:
         return {"decision": "reject", "reason": "cancelled"}

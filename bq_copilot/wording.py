@@ -11,6 +11,7 @@ from typing import assert_never
 from bq_copilot import events as ev
 from bq_copilot import steps
 from bq_copilot.amounts import money, size
+from bq_copilot.follow_up_wording import follow_up_words
 from bq_copilot.steps import Step
 
 
@@ -57,6 +58,16 @@ def step_words(step: Step) -> str:  # noqa: PLR0912 - one arm a step
             return "checks the figures of the answer"
         case steps.RecordFollowUp():
             return "records a follow-up"
+        case steps.RequestFollowUp():
+            return "prepares the follow-up's form"
+        case steps.AwaitFollowUp():
+            return "is answered, and waits for a word on its follow-up"
+        case steps.ScheduleSeries():
+            return f"schedules follow-up {step.series.id}"
+        case steps.ReusePlan():
+            return "takes over the plan that was accepted before"
+        case steps.CheckReuse():
+            return f"looks whether the earlier result of {step.query.id} is still right"
         case steps.End():
             return f"ends as {step.phase}"
         case steps.Done():
@@ -164,7 +175,7 @@ def _undo_words(event: ev.Event) -> str:
         case ev.RunEnded():
             return f"{event.phase}: {event.failure.message}" if event.failure else event.phase
         case _:
-            return event.kind.replace("_", " ")
+            return follow_up_words(event) or event.kind.replace("_", " ")
 
 
 _UNDO = {"drop_table": "scratch table", "delete_follow_up": "follow-up", "revoke_grant": "grant"}

@@ -15,12 +15,14 @@ from typing import Any
 
 from prefect.blocks.core import Block
 from prefect.client.orchestration import PrefectClient, get_client
-from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
+from prefect.client.schemas.actions import DeploymentUpdate, WorkPoolCreate, WorkPoolUpdate
+from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterTags
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from blocks.registry import BLOCK_TYPES, default_blocks
+from bq_copilot.scheduling import TAG, TEMPLATE
 from deployments.automations import provision_automations
 from deployments.block_documents import provision_blocks
 from deployments.local.home import Home
@@ -69,6 +71,7 @@ async def _provision(plan: ProvisionPlan) -> list[str]:
         changes += await provision_blocks(client, BLOCK_TYPES, plan.blocks)
         for deployment in plan.deployments:
             changes += await _deployment(client, deployment)
+            changes += await _series(client, deployment) if deployment.full_name == TEMPLATE else []
         changes += await provision_automations(client)
     return changes
 
@@ -124,9 +127,29 @@ async def _deployment(client: PrefectClient, spec: DeploymentSpec) -> list[str]:
         present = None
     if present is not None and _same(present, wanted):
         return []
-    flow_id = await client.create_flow_from_name(spec.flow_name)
-    await client.create_deployment(flow_id=flow_id, **wanted)
-    return [f"{'created' if present is None else 'updated'} deployment {spec.full_name}"]
+    if present is None:
+        flow_id = await client.create_flow_from_name(spec.flow_name)
+        await client.create_deployment(flow_id=flow_id, **wanted)
+        return [f"created deployment {spec.full_name}"]
+    # an update leaves the schedules alone that somebody gave it; creating it again would remove them
+    changed = {k: v for k, v in wanted.items() if k not in {"name", "parameter_openapi_schema"}}
+    await client.update_deployment(
+        present.id, DeploymentUpdate(**changed, parameter_openapi_schema=wanted["parameter_openapi_schema"])
+    )
+    return [f"updated deployment {spec.full_name}"]
+
+
+async def _series(client: PrefectClient, spec: DeploymentSpec) -> list[str]:
+    """Let the deployments of accepted follow-ups run the code of the one that they were made like."""
+    tagged = DeploymentFilter(tags=DeploymentFilterTags(all_=[TAG]))
+    found = await client.read_deployments(deployment_filter=tagged, limit=200)
+    place = {"entrypoint": spec.entry.entrypoint, "pull_steps": spec.pull_steps, "version": spec.version}
+    changes: list[str] = []
+    for one in found:
+        if any(getattr(one, name) != value for name, value in place.items()):
+            await client.update_deployment(one.id, DeploymentUpdate(**place))
+            changes.append(f"updated deployment {spec.flow_name}/{one.name}")
+    return changes
 
 
 def _payload(spec: DeploymentSpec) -> dict[str, Any]:

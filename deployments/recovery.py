@@ -16,9 +16,10 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 
-from bq_copilot import identity
-from bq_copilot.errors import CopilotError
+from bq_copilot import identity, scheduling
+from bq_copilot.errors import Conflict, CopilotError, Refused
 from bq_copilot.installation import Installation, find
+from bq_copilot.journal import Journal
 from bq_copilot.ledger import Lease, RunHead
 from bq_copilot.local_user import local_user
 from bq_copilot.phases import TERMINAL, WAITING, Phase
@@ -33,7 +34,7 @@ TICK = 0.2
 EVERY, HURRIED, CALM = 1.0, 0.4, 3.0
 """Seconds between two sweeps; while a holder is dead; while no run moves and no process holds one."""
 
-FLOW = "analyze"
+FLOWS = ("analyze", "follow-up")
 
 LIMIT = 20_000
 """Runs that have not ended and that one sweep knows of."""
@@ -42,6 +43,9 @@ ORPHANED = 20.0
 """Seconds after which a flow run without a run in the ledger counts as dead before its first step."""
 
 ORPHAN_TRIES = 4
+
+SCHEDULING = 30
+"""Sweeps between two looks for accepted follow-ups without a schedule."""
 
 log = logging.getLogger("bq_copilot.recovery")
 
@@ -56,6 +60,8 @@ class Recovery:
         self._sweeps, self._last = 0, -EVERY
         self._missing: set[str] = set()
         self._moving = True
+        self._scheduled: dict[str, int] = {}
+        """Parents of follow-ups, and the seq at which nothing of theirs was to be scheduled."""
 
     def tick(self) -> list[tuple[str, Remedy]]:
         """Sweep if it is time to, or if a process has died; return what was done."""
@@ -79,6 +85,8 @@ class Recovery:
         moving = self._at.ledger.heads(phases=[p for p in Phase if p not in TERMINAL | WAITING], limit=LIMIT)
         waiting = self._at.ledger.heads(phases=sorted(WAITING), limit=LIMIT)
         done, self._moving = self._expire(waiting, held), bool(moving)
+        if self._sweeps % SCHEDULING == 1:
+            self._schedule()
         if not moving and not waiting and not held and self._sweeps % 5:
             return done
         flow_runs = self._flow_runs(moving, waiting)
@@ -97,7 +105,7 @@ class Recovery:
         """Return the flow runs that need a look, by run id."""
         at = self._at.ledger.now()
         by_flow_run = {h.flow_run_id: h.run_id for h in (*moving, *waiting) if h.flow_run_id}
-        found = {self._run_of(f, by_flow_run): f for f in self._at.api.active(FLOW)}
+        found = {self._run_of(f, by_flow_run): f for f in self._at.api.active(FLOWS)}
         quiet = [h for h in moving if h.run_id not in found and (at - h.updated_at).total_seconds() > 1.0]
         asleep = [h for h in waiting if h.run_id not in found]
         wanted = [*self._lookups.take(quiet), *self._sleeping.take(asleep)]
@@ -114,17 +122,40 @@ class Recovery:
         """Return some that sleep in Prefect: their runs may have ended while the server was down."""
         if self._sweeps % 5:
             return {}
-        page = self._at.api.suspended(FLOW, self._suspended, 50)
+        page = self._at.api.suspended(FLOWS, self._suspended, 50)
         self._suspended = self._suspended + 50 if len(page) == 50 else 0
         runs = {self._run_of(f, by_flow_run): f for f in page}
         return {run_id: f for run_id, f in runs.items() if run_id not in found}
 
     def _run_of(self, flow_run: FlowRun, by_flow_run: Mapping[str, str]) -> str:
+        said = flow_run.parameters
+        if "series" in said:  # its key is the scheduler's
+            known = by_flow_run.get(flow_run.id)
+            return known or self._run_of_series(str(said.get("parent", "")), str(said["series"]), flow_run.id)
         known = by_flow_run.get(flow_run.id) or flow_run.key
         if known:
             return known
-        said = flow_run.parameters
         return identity.run_id(said.get("requester") or local_user(), said.get("request_key") or flow_run.id)
+
+    def _run_of_series(self, parent: str, series: str, flow_run_id: str) -> str:
+        """Return the run that this flow run of a series carries out: its requester is the parent's."""
+        heads = self._at.ledger.heads(run_ids=[parent], limit=1)
+        requester = heads[0].requester if heads else ""
+        return identity.run_id(requester, identity.occurrence_key(series, flow_run_id))
+
+    def _schedule(self) -> None:
+        """Make the schedules that a client or a run could not make after a follow-up was accepted."""
+        parents = self._at.ledger.parents()
+        heads = self._at.ledger.heads(run_ids=parents, limit=len(parents)) if parents else []
+        for head in (h for h in heads if self._scheduled.get(h.run_id) != h.seq):
+            try:
+                journal = Journal.open(self._at.ledger, head.run_id)
+                for series in scheduling.unscheduled(journal.state):
+                    log.info("schedule follow-up %s of %s", series.id, head.run_id)
+                    scheduling.record(journal, self._at.api, series)
+                self._scheduled[head.run_id] = head.seq
+            except (Refused, Conflict) as error:
+                log.warning("the follow-ups of %s are not scheduled: %s", head.run_id, error)
 
     def _is_missing(self, head: RunHead) -> bool:
         age = (self._at.ledger.now() - head.received_at).total_seconds()

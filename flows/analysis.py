@@ -26,13 +26,16 @@ from tasks import (
     briefing,
     decisions,
     endings,
+    follow_ups,
     jobs,
     model,
     plans,
     publishing,
     results,
     retries,
+    reuse,
     schemas,
+    series_runs,
     undoing,
 )
 from tasks.deadlines import StepTimedOut, limits_of
@@ -58,9 +61,15 @@ async def analyze(
     env = await open_environment(environment)
     who = requester or env.local_user
     async with open_run(env, question, who, request_key, str(flow_run.id)) as run:
-        while not isinstance(step := steps.next_step(run.state), steps.Done):
-            await advance(run, step, warm_seconds)
-        return outcome(run.state)
+        return await carry_out(run, warm_seconds)
+
+
+async def carry_out(run: Run, warm_seconds: float) -> State[Any]:
+    """Take one step after the other until the run has ended; return the Prefect state that says so."""
+    while not isinstance(step := steps.next_step(run.state), steps.Done):
+        await advance(run, step, warm_seconds)
+    series_runs.conclude(run)
+    return outcome(run.state)
 
 
 async def advance(run: Run, step: steps.Step, warm_seconds: float) -> None:
@@ -146,6 +155,14 @@ async def perform(run: Run, step: steps.Step, warm_seconds: float) -> None:  # n
             answers.write_answer(run, step)
         case steps.RecordFollowUp():
             answers.record_follow_up(run, step)
+        case (
+            steps.RequestFollowUp()
+            | steps.AwaitFollowUp()
+            | steps.ScheduleSeries()
+            | steps.ReusePlan()
+            | steps.CheckReuse()
+        ):
+            await perform_of_series(run, step, warm_seconds)
         case steps.End():
             await publishing.publish_run(run)
             endings.finish(run, step)
@@ -153,6 +170,25 @@ async def perform(run: Run, step: steps.Step, warm_seconds: float) -> None:  # n
             return
         case _:
             assert_never(step)
+
+
+async def perform_of_series(
+    run: Run,
+    step: steps.RequestFollowUp | steps.AwaitFollowUp | steps.ScheduleSeries | steps.ReusePlan | steps.CheckReuse,
+    warm_seconds: float,
+) -> None:
+    """Do what a step of a follow-up says: in the run that proposes it, or in one of its own runs."""
+    match step:
+        case steps.RequestFollowUp():
+            follow_ups.request(run, step)
+        case steps.AwaitFollowUp():
+            await follow_ups.await_decision(run, step.series, warm_seconds)
+        case steps.ScheduleSeries():
+            await follow_ups.schedule(run, step.series)
+        case steps.ReusePlan():
+            reuse.reuse_plan(run, step)
+        case steps.CheckReuse():
+            await reuse.check(run, step)
 
 
 def outcome(state: RunState) -> State[Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from bq_copilot import repairs, replies, toolbox
+from bq_copilot import repairs, replies, rhythm, toolbox
 from bq_copilot.bounded import clip
 from bq_copilot.errors import Refused
 from bq_copilot.events import (
@@ -180,7 +180,14 @@ def ask_question(run: Run, step: AskQuestion, seconds: int) -> None:
 
 
 def record_follow_up(run: Run, step: RecordFollowUp) -> None:
-    """Record a proposed follow-up."""
+    """Record a proposed follow-up; the model is told when its words do not say when."""
+    try:
+        rhythm.read(step.call.when, run.journal.ledger.now())
+    except Refused as error:
+        said = replies.failure(error.code, f"{error} {error.next}")
+        content, turn = run.env.shelf.put(said), step.turn.number
+        run.append(CallAnswered(turn=turn, tool=step.call.tool, ok=False, code=error.code, content=content))
+        return
     run.append(FollowUpProposed(turn=step.turn.number, when=step.call.when, question=step.call.question))
 
 

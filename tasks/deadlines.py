@@ -20,7 +20,7 @@ from bq_copilot.policy import Clocks, StepName
 from bq_copilot.steps import Step
 from bq_copilot.wording import step_words
 
-UNLIMITED: tuple[type[Step], ...] = (steps.AwaitAnswer, steps.AwaitDecision, steps.Done)
+UNLIMITED: tuple[type[Step], ...] = (steps.AwaitAnswer, steps.AwaitDecision, steps.AwaitFollowUp, steps.Done)
 
 NAMES: dict[type[Step], tuple[StepName, str]] = {
     steps.Pin: ("schemas", "reading the schemas"),
@@ -34,6 +34,8 @@ NAMES: dict[type[Step], tuple[StepName, str]] = {
     steps.CancelJob: ("cancel", "cancelling the job"),
     steps.UndoEffect: ("undo", "removing what the run made"),
     steps.ReadResult: ("result", "reading the result"),
+    steps.CheckReuse: ("check", "comparing with the earlier result"),
+    steps.ScheduleSeries: ("other", "scheduling the follow-up"),
     steps.End: ("publish", "publishing the answer"),
 }
 

@@ -6,21 +6,19 @@ when it loses, the run goes on with the winner. It does not say who filled it: w
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from prefect.artifacts import acreate_markdown_artifact
 
 from bq_copilot import deciding, identities
 from bq_copilot.card import card_markdown
 from bq_copilot.card_markdown import plain
-from bq_copilot.errors import Conflict, LedgerUnavailable, Refused
+from bq_copilot.errors import Conflict, Refused
 from bq_copilot.events import QuestionAsked
 from bq_copilot.phases import Phase
 from bq_copilot.state import Plan
 from tasks.durable import Place, effect
 from tasks.forms import AnswerForm, ApprovalForm
 from tasks.run import Run
-from tasks.waiting import ask, forget
+from tasks.waiting import ask, forget, looks
 
 
 @effect(name="publish card")
@@ -44,25 +42,12 @@ async def await_decision(run: Run, plan: Plan, warm_seconds: float) -> None:
         key,
         ApprovalForm.with_initial_data(description=card),
         warm_seconds,
-        _looks(run, lambda: _still_waits(run, plan)),
+        looks(run.journal, lambda: _still_waits(run, plan)),
     )
     run.journal.refresh()
     if form is not None and _still_waits(run, plan):
         _record(run, plan, form)
     await forget(key)
-
-
-def _looks(run: Run, waits: Callable[[], bool]) -> Callable[[], bool]:
-    """Return a look at the ledger that says whether the wait is over; one that does not answer says nothing."""
-
-    def moved() -> bool:
-        try:
-            run.journal.refresh()
-        except LedgerUnavailable:
-            return False
-        return not waits()
-
-    return moved
 
 
 def _still_waits(run: Run, plan: Plan) -> bool:
@@ -98,7 +83,7 @@ async def await_answer(run: Run, asked: QuestionAsked, warm_seconds: float) -> N
     options = "".join(f"\n- {plain(o)}" for o in asked.options)
     text = f"### A question about: {plain(run.state.question)}\n\n{plain(asked.question)}{options}"
     key = f"question-{run.id}-{asked.turn}"
-    moved = _looks(run, lambda: run.state.phase is Phase.AWAITING_ANSWER)
+    moved = looks(run.journal, lambda: run.state.phase is Phase.AWAITING_ANSWER)
     form = await ask(key, AnswerForm.with_initial_data(description=text), warm_seconds, moved)
     run.journal.refresh()
     if form is not None and run.state.phase is Phase.AWAITING_ANSWER:

@@ -34,7 +34,7 @@ async def take_turn(run: Run, step: TakeTurn) -> None:
     """Record that the model is asked, ask it, record what it said."""
     state = run.state
     pinned = state.pinned
-    tools = state.turns[-1].tools if step.requested else tools_in(state.phase)
+    tools = state.turns[-1].tools if step.requested else tools_in(state.phase, follow_up=state.is_follow_up)
     body = request(state, run.env.shelf, tools, before=step.turn)
     sent = canonical_json(body)
     if not step.requested:

@@ -32,16 +32,27 @@ PATIENCE = 60.0
 async def open_run(
     env: Environment, question: str, requester: str, request_key: str, flow_run_id: str
 ) -> AsyncGenerator[Run]:
-    """Yield the run of this question in the one process that may run it.
+    """Yield the run of this question in the one process that may run it; see `open_received`."""
+    first = RunReceived(
+        question=question,
+        requester=requester,
+        via="prefect",
+        request_key=request_key or flow_run_id,
+        code_version=__version__,
+        environment=env.name,
+    )
+    async with open_received(env, first, flow_run_id) as run:
+        yield run
+
+
+@asynccontextmanager
+async def open_received(env: Environment, first: RunReceived, flow_run_id: str) -> AsyncGenerator[Run]:
+    """Yield the run that begins with `first` in the one process that may run it.
 
     Raises Prefect's Abort, which leaves the flow run's state alone, when another live process has it, and
     UnknownEvent, after parking the run, when its history needs a newer version.
     """
-    key = request_key or flow_run_id
-    run_id = identity.run_id(requester, key)
-    first = RunReceived(
-        question=question, requester=requester, via="prefect", request_key=key, code_version=__version__
-    )
+    run_id = identity.run_id(first.requester, first.request_key)
     journal, began = await _begin(env.ledger, run_id, first)
     announcer = announce(journal, flow_run_id)
     if journal.state.phase.is_terminal:

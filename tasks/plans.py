@@ -24,6 +24,7 @@ from bq_copilot.requests import Site, build, most_billed
 from bq_copilot.state import Plan, RunState
 from bq_copilot.steps import ProposePlan
 from bq_copilot.values import Estimate
+from tasks import series_runs
 from tasks.drift import find_drift
 from tasks.dry_runs import dry_run, from_json
 from tasks.durable import Place
@@ -69,6 +70,9 @@ def request_approval(run: Run, plan: Plan) -> None:
     """Record the request; where policy says that nobody is asked, record its own approval too."""
     now = run.journal.ledger.now()
     real = build(run.state, plan, run.catalog, run.policy, now, site_of(run))
+    if series_runs.claim(run, real):
+        return
+    real = real.model_copy(update={"asked_because": series_runs.why_asked(run, real)})
     request = canary.instead_of(real, run.state, run.catalog, run.policy, run.rule) or real
     named = digest_of(request)
     run.append(ApprovalRequested(request=request, digest=named))

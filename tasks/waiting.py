@@ -24,6 +24,9 @@ from prefect.runtime import flow_run
 from prefect.states import Running
 from pydantic import ValidationError
 
+from bq_copilot.errors import LedgerUnavailable
+from bq_copilot.journal import Journal
+
 POLL_SECONDS = 0.25
 
 FOREVER = 10 * 365 * 86_400
@@ -52,6 +55,19 @@ class _Exists(Exception):
 
 Moved = Callable[[], bool]
 """Says that the ledger has what was waited for: somebody decided elsewhere, or the time is over."""
+
+
+def looks(journal: Journal, waits: Callable[[], bool]) -> Moved:
+    """Return a look at the ledger that says whether the wait is over; one that does not answer says nothing."""
+
+    def moved() -> bool:
+        try:
+            journal.refresh()
+        except LedgerUnavailable:
+            return False
+        return not waits()
+
+    return moved
 
 
 async def ask(key: str, form: type[Form], warm_seconds: float, moved: Moved) -> Form | None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.text import Text
 
+from bq_copilot.cli.asking_again import ask_follow_up
 from bq_copilot.cli.live_line import LiveLine
 from bq_copilot.cli.prompting import Gone, choose_verdict, read_answer
 from bq_copilot.cli.render_card import render_card
@@ -49,6 +50,9 @@ def follow(run: RunHandle, person: Person, console: Console) -> RunState:
                 seq, seen_at = update.seq, time.monotonic()
             line.show(state)
             open_now = _open_wait(state)
+            asks = person.at_terminal and not person.yes and open_now != handled
+            if state.phase is Phase.AWAITING_FOLLOW_UP and not asks:
+                break  # it is answered; whoever wants the follow-up says so later
             if open_now and open_now != handled:
                 handled = open_now
                 with line.hidden():
@@ -67,6 +71,8 @@ def _open_wait(state: RunState) -> str:
         return f"approval {state.plan.digest}"
     if state.phase is Phase.AWAITING_ANSWER and state.asked:
         return f"question {state.asked.turn}"
+    if state.phase is Phase.AWAITING_FOLLOW_UP and state.series[-1].decided is None:
+        return f"follow-up {state.series[-1].id}"
     return ""
 
 
@@ -83,6 +89,8 @@ def _ask(run: RunHandle, state: RunState, person: Person, console: Console) -> N
     try:
         if state.phase is Phase.AWAITING_ANSWER:
             _ask_question(run, state, person, console)
+        elif state.phase is Phase.AWAITING_FOLLOW_UP:
+            ask_follow_up(run, state, console, lambda: not _open_wait(run.state))
         else:
             _ask_approval(run, person, console)
     except Gone:
@@ -135,6 +143,9 @@ def _ask_question(run: RunHandle, state: RunState, person: Person, console: Cons
 
 def _who_was_first(state: RunState) -> str:
     decided = state.plan.decided if state.plan else None
+    later = state.series[-1].decided if state.series else None
+    if later is not None and state.cancel is None:
+        return f"{safe(later.by)} decided about the follow-up in the meantime: {later.verdict}."
     if state.cancel is not None:
         return f"{safe(state.cancel.by)} cancelled the run in the meantime."
     if state.answered is not None and (decided is None or state.phase is Phase.CLARIFYING):

@@ -15,19 +15,24 @@ from pathlib import Path
 
 import typer
 
-SUB_APPS = ("deployments.local.commands", "bq_copilot.cli_check", "bq_copilot.cli_approvals")
+SUB_APPS = (
+    "deployments.local.commands",
+    "bq_copilot.cli_check",
+    "bq_copilot.cli_approvals",
+    "bq_copilot.cli_followups",
+)
 """Modules whose `app` adds commands; one that is not installed adds none."""
 
 
 def sub_apps() -> Iterator[typer.Typer]:
     """Yield the commands of every module that is there."""
-    _find_project()
+    find_project()
     for name in SUB_APPS:
         if _exists(name):
             yield importlib.import_module(name).app
 
 
-def _find_project() -> None:
+def find_project() -> None:
     """Make `deployments` importable: from the checkout around this package, else from inside it."""
     package = Path(__file__).resolve().parent.parent
     for folder in (package.parent, package / "_project"):

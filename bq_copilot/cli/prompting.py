@@ -58,6 +58,18 @@ def choose_verdict(console: Console, queries: Mapping[str, str], is_over: Callab
                 console.print(Text("Type a, r, e or l.", style="dim"))
 
 
+def choose_follow_up(console: Console, is_over: Callable[[], bool], *, offered: bool) -> str:
+    """Ask what is to happen with a follow-up: `accept`, `grant`, `decline`, or empty to leave it. Raises Gone."""
+    words = {"a": "accept", "d": "decline", "l": "", **({"g": "grant"} if offered else {})}
+    grant = ", accept with the [g]rant" if offered else ""
+    while True:
+        said = _line(console, f"[a]ccept{grant}, [d]ecline, [l]eave waiting? ", is_over)
+        chosen = words.get((said or "l").strip().lower()[:1])
+        if chosen is not None:
+            return chosen
+        console.print(Text("Type one of the letters in brackets.", style="dim"))
+
+
 def read_answer(console: Console, options: Sequence[str], is_over: Callable[[], bool]) -> str:
     """Ask for an answer in words, or for the number of an option. Raises Gone."""
     said = (_line(console, "Your answer: ", is_over) or "").strip()

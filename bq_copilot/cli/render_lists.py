@@ -14,6 +14,8 @@ from bq_copilot.cli.wordings import PHASE_STYLE, duration
 from bq_copilot.list_views import CheckView, PendingView, RunView
 from bq_copilot.safe_text import clip, safe
 
+VERBS = {"approval": "approve", "answer": "answer", "follow_up": "followups accept"}
+
 
 def render_runs(console: Console, runs: Sequence[RunView]) -> None:
     """Print one line a run."""
@@ -46,7 +48,7 @@ def render_pending(console: Console, waiting: Sequence[PendingView]) -> None:
         console.print(Text.assemble((one["run_id"], "bold"), f" · {safe(one['question'])}"))
         line = f"  {one['waits_for']}: {safe(what)} · by {clip(one['requester'], 30)}"
         console.print(Text(line + f" · waits {_ago(one['waiting_since'])}, until {_until(one['expires_at'])}"))
-        verb = "approve" if one["waits_for"] == "approval" else "answer"
+        verb = VERBS[one["waits_for"]]
         console.print(Text(f"  bq-copilot show {one['run_id']}   bq-copilot {verb} {one['run_id']}", "dim"))
 
 

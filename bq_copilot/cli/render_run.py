@@ -44,7 +44,10 @@ def render_outcome(console: Console, view: ShowView) -> None:
         if view["error"]["next"]:
             console.print(Text(f"→ {safe(view['error']['next'])}"))
     for follow_up in view["follow_ups"]:
-        console.print(Text(f"Follow-up proposed for {safe(follow_up['when'])}: {safe(follow_up['question'])}"))
+        console.print(Text(f"Follow-up, {safe(follow_up['when'])}: {safe(follow_up['question'])}"))
+        if follow_up["series"]:
+            verb = "show" if follow_up["decided"] else "accept"
+            console.print(Text(f"  bq-copilot followups {verb} {follow_up['series']}", "dim"))
     spent = view["spent"]
     cost = f"{spent['turns']} turns, {spent['tokens']:,} tokens, {money(spent['usd'])} for the model, "
     console.print(Text(f"{cost}{size(spent['bytes_billed'])} billed", style="dim"))

@@ -95,6 +95,11 @@ class MemoryLedger:
         }
         return sorted((r for r, at in newest.items() if at), key=lambda r: newest[r], reverse=True)[:limit]
 
+    def parents(self) -> list[str]:
+        """Return the runs with a follow-up that people were asked about, newest first."""
+        asked = {r for r, rows in self._rows.items() if any(row.kind == "follow_up_requested" for row in rows)}
+        return [h.run_id for h in self.heads(limit=len(self._heads)) if h.run_id in asked]
+
     def take_lease(self, run_id: str, holder: str, seconds: float) -> Lease | None:
         """Take the run when nobody holds it or the holder's lease is over."""
         with self._lock:

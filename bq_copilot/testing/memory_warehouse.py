@@ -28,6 +28,7 @@ class MemoryWarehouse:
         self.jobs: dict[str, JobView] = {}
         self.executions: dict[str, int] = {}
         self.dry_runs = 0
+        self.modified: dict[str, int] = {}
 
     def prepare(self) -> None:
         """Nothing has to be made."""
@@ -41,6 +42,10 @@ class MemoryWarehouse:
         if table not in self._tables:
             raise Refused(f"Not found: Table {table}", code="notFound")
         return self._tables[table]
+
+    def modified_ms(self, table: str) -> int | None:
+        """Return when a table last changed: before every job, unless a test says otherwise."""
+        return self.modified.get(table, 1) if table in self._tables else None
 
     def dry_run(self, sql: str, parameters: Sequence[Parameter]) -> DryRun:
         """Price a statement: every known table whose name stands in it counts as read."""
@@ -63,6 +68,7 @@ class MemoryWarehouse:
             tables=self._read_by(spec.sql),
             statement_type="SELECT",
             destination=spec.destination,
+            created_ms=1_000,
         )
         self.made.add(spec.destination)
         self.jobs[spec.job_id] = done

@@ -33,6 +33,7 @@ FIELDS: dict[str, Any] = {
     "nonce": "other",
     "runs_as": "root",
     "currency": "EUR",
+    "asked_because": "outside of the grant",
     "canary": True,
     "queries": (),
 }

@@ -32,6 +32,8 @@ class PrefectDouble:
     block: dict[str, str] | None = None
     on_create: Callable[[dict[str, Any]], None] | None = None
     created: dict[str, dict[str, Any]] = field(default_factory=dict)
+    deployments: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Deployments of follow-ups by flow/name; the first one is the template."""
     calls: list[tuple[str, str, Any]] = field(default_factory=list)
 
     def bodies(self, end: str) -> list[Any]:
@@ -50,9 +52,22 @@ class PrefectDouble:
             return (200, {"id": "d-1"}) if self.has_deployment else (404, {"detail": "not found"})
         if path == "/deployments/d-1/create_flow_run":
             return 201, self._create(body)
+        if path.startswith("/deployments/"):
+            return self._about_series(path, body)
         if path.startswith("/block_types/"):
             return (200, {"data": self.block}) if self.block else (404, {"detail": "not found"})
         return self._about_runs(path, body)
+
+    def _about_series(self, path: str, body: Any) -> tuple[int, Any]:
+        if path == "/deployments/":
+            found = self.deployments.setdefault(f"follow-up/{body['name']}", {**body, "id": f"d-{body['name']}"})
+            return 201, found
+        if path.endswith("/pause_deployment"):
+            return 200, None
+        name = path.removeprefix("/deployments/name/")
+        if name == "follow-up/follow-up" and self.has_deployment:
+            return 200, {"id": "d-2", "flow_id": "f-1", "entrypoint": "flows/follow_up.py:follow_up"}
+        return (200, self.deployments[name]) if name in self.deployments else (404, {"detail": "not found"})
 
     def _create(self, body: dict[str, Any]) -> dict[str, Any]:
         key = body["idempotency_key"]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import random
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from bq_copilot import events as ev
-from bq_copilot import steps
+from bq_copilot import following_up, steps
 from bq_copilot.approval import ApprovalRequest, Approvers, Decision, QueryFacts, digest_of
 from bq_copilot.errors import Refused
+from bq_copilot.follow_up_events import PriorResult
 from bq_copilot.gate.verdict import Facts, Finding, Ruling, Verdict
 from bq_copilot.journal import Journal, begin
 from bq_copilot.phases import tools_in
@@ -36,9 +37,14 @@ ARGUMENTS = {
 }
 
 
-def received(question: str = "How many?") -> ev.RunReceived:
+ORIGIN = ev.FollowUpOrigin(series="f-1", parent="r-parent", due=datetime(2026, 7, 1, 9, 0, tzinfo=UTC))
+
+
+def received(question: str = "How many?", origin: ev.FollowUpOrigin | None = None) -> ev.RunReceived:
     """Return the first event of a run."""
-    return ev.RunReceived(question=question, requester="ana", via="test", request_key="k", code_version="0")
+    return ev.RunReceived(
+        question=question, requester="ana", via="test", request_key="k", code_version="0", follow_up=origin
+    )
 
 
 def verdict(ruling: Ruling = Ruling.ALLOW) -> Verdict:
@@ -102,7 +108,8 @@ class Walker:
         self.random = random.Random(seed)
         self.ledger = ledger or MemoryLedger()
         self.retries = 0
-        self.journal: Journal = begin(self.ledger, run_id, received())[0]
+        origin = ORIGIN if seed % 4 == 3 else None
+        self.journal: Journal = begin(self.ledger, run_id, received(origin=origin))[0]
 
     def walk(self, most: int = 120) -> RunState:
         """Walk until the run has ended, or `most` steps."""
@@ -145,7 +152,7 @@ class Walker:
             case steps.Brief():
                 return briefed()
             case steps.TakeTurn(turn=turn, requested=False):
-                tools = tools_in(state.phase)
+                tools = tools_in(state.phase, follow_up=state.is_follow_up)
                 return ev.TurnRequested(turn=turn, prompt_digest="d", prompt_bytes=1, tools=tools)
             case steps.TakeTurn(turn=turn):
                 return self._reply(turn, state)
@@ -231,7 +238,7 @@ class Walker:
         )
         return ev.ApprovalDecided(decision=decision)
 
-    def _job_event(self, step: steps.Step, chance: float) -> ev.Event:
+    def _job_event(self, step: steps.Step, chance: float) -> ev.Event:  # noqa: PLR0912 - one arm a step
         match step:
             case steps.SubmitJob(query=query, attempt=attempt, intended=False):
                 return ev.JobIntended(
@@ -270,6 +277,10 @@ class Walker:
                 return ev.AnswerWritten(summary="It is 7.", chart={}, citations=(), unsupported=(), model="m")
             case steps.RecordFollowUp(turn=turn, call=call):
                 return ev.FollowUpProposed(turn=turn.number, when=call.when, question=call.question)
+            case steps.ReusePlan() | steps.CheckReuse():
+                return self._reuse(step, chance)
+            case steps.RequestFollowUp() | steps.AwaitFollowUp() | steps.ScheduleSeries():
+                return self._follow_up(step, chance)
             case steps.End(phase=phase, failure=failure):
                 return ev.RunEnded(phase=phase, failure=failure)
             case _:
@@ -284,6 +295,46 @@ class Walker:
             case steps.UndoEffect(undo=undo):
                 outcome = self.random.choice(["done", "absent", "not_ours", "failed"])
                 return ev.UndoDone(action=undo.action, target=undo.target, outcome=outcome)
+
+    def _reuse(self, step: steps.ReusePlan | steps.CheckReuse, chance: float) -> ev.Event:
+        if isinstance(step, steps.CheckReuse):
+            if chance < 0.5:
+                return ev.ReuseDeclined(query=step.query.id, reason="a table changed")
+            return ev.ResultReused(query=step.query.id, result=step.prior)
+        call = ToolCall(id="reused", name="propose_plan", arguments=json.dumps(ARGUMENTS["propose_plan"]))
+        query = Query(id="q1", purpose="p", sql="SELECT a FROM `p.d.t`")
+        prior = PriorResult(
+            query="q1",
+            sql_digest="sha256:1",
+            run="r-parent",
+            job_id="j-parent",
+            columns=(ResultColumn(name="a", type="INT64"),),
+            page=SHELF.put('{"rows":[[7]]}'),
+            row_count=1,
+            rows_kept=1,
+            destination="p.s.t",
+        )
+        missing = (TABLE,) if chance < 0.1 else ()
+        return ev.PlanReused(
+            turn=1, run="r-parent", revision=1, queries=(query,), call=call, missing=missing, results=(prior,)
+        )
+
+    def _follow_up(
+        self, step: steps.RequestFollowUp | steps.AwaitFollowUp | steps.ScheduleSeries, chance: float
+    ) -> ev.Event:
+        state, now = self.journal.state, self.ledger.now()
+        match step:
+            case steps.RequestFollowUp(number=number, proposed=proposed):
+                return following_up.request_of(state, number, proposed, now, 3_600)
+            case steps.AwaitFollowUp(series=series):
+                if chance < 0.2:
+                    self.ledger.advance(3_700)
+                    return following_up.lapsed(state)
+                asked, verdict = series.requested, "accept" if chance < 0.7 else "decline"
+                decided = {"number": asked.number, "series": asked.series, "verdict": verdict, "by": "ana"}
+                return ev.FollowUpDecided(**decided, via="test", rhythm=asked.rhythm, until=asked.until)
+            case steps.ScheduleSeries(series=series):
+                return ev.FollowUpScheduled(series=series.id, deployment=f"follow-up/{series.id}", deployment_id="d")
 
 
 def _of(job) -> dict[str, object]:
