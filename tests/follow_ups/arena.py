@@ -88,6 +88,8 @@ class Env:
     shelf: Shelf = field(default_factory=lambda: Shelf(MemoryBlobs()))
     model: ScriptedModel = field(default_factory=ScriptedModel)
     name: str = "default"
+    notes: None = None
+    embedder: None = None
 
     def __post_init__(self) -> None:
         self.circuits = MemoryCircuits(self.ledger.now)
