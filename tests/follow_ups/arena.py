@@ -97,6 +97,10 @@ class Env:
         self.warehouse_block = SimpleNamespace(**said)
         self.model_block = SimpleNamespace(model="scripted")
 
+    def model_named(self, _name: str) -> ScriptedModel:
+        """Return the one model."""
+        return self.model
+
     async def policy_now(self) -> Policy:
         """Return today's policy."""
         return self.policy
