@@ -95,7 +95,8 @@ class Env:
         self.circuits = MemoryCircuits(self.ledger.now)
         said = {"principal": "runner@p", "label": "p (sandbox)", "is_sandbox": True, "job_timeout_seconds": 60}
         self.warehouse_block = SimpleNamespace(**said)
-        self.model_block = SimpleNamespace(model="scripted")
+        prices = {"usd_per_million_in": 0.0, "usd_per_million_out": 0.0}
+        self.model_block = SimpleNamespace(model="scripted", **prices)
 
     def model_named(self, _name: str) -> ScriptedModel:
         """Return the one model."""
