@@ -87,6 +87,7 @@ def _named(names: Sequence[str]) -> str:
 
 def judge(live: Live, verdict: Verdict, runs: Sequence[RunHandle]) -> None:
     """Add what became of `runs`, which have had their time to end."""
+    live.healthy()  # the last blow may have hit what the judge asks
     ids = [run.run_id for run in runs]
     heads = {h.run_id: h for h in live.copilot.installation.reader.heads(run_ids=ids, limit=len(ids))}
     for run in runs:
