@@ -48,7 +48,9 @@ def start(installation: Installation, run_id: str, received: RunReceived, somebo
     if somebody_waits:
         parameters["warm_seconds"] = WARM_SECONDS
     name = received.question[:NAME_LENGTH]
-    return installation.api.create_run(DEPLOYMENT, parameters, name, run_id, queue_of(received.requester))
+    made = installation.api.create_run(DEPLOYMENT, parameters, name, run_id, queue_of(received.requester))
+    installation.nudge()
+    return made
 
 
 def form_for(phase: Phase, state: RunState) -> Mapping[str, str]:
@@ -67,7 +69,9 @@ def form_for(phase: Phase, state: RunState) -> Mapping[str, str]:
 def wake(installation: Installation, state: RunState, phase: Phase, has_moved: Callable[[], bool]) -> Woken:
     """Wake the flow run that waited in `phase`; `has_moved` says that the run went on by itself."""
     try:
-        return _wake(installation.api, state, form_for(phase, state), has_moved)
+        woken = _wake(installation.api, state, form_for(phase, state), has_moved)
+        installation.nudge()
+        return woken
     except (Unreachable, Refused) as error:
         return Woken(False, _later(error))
 
@@ -115,6 +119,7 @@ def put_back(installation: Installation, state: RunState, why: str) -> Woken:
         if found is None or found.state_type in {"SCHEDULED", "PENDING", "RUNNING"}:
             return Woken(found is not None, "" if found else "it has no flow run; the recovery service creates it")
         rejected = installation.api.restart(found.id, why)
+        installation.nudge()
     except (Unreachable, Refused) as error:
         return Woken(False, _later(error))
     return Woken(not rejected, rejected and f"{rejected}; the recovery service wakes it")

@@ -106,6 +106,11 @@ class Home:
             return inside
         return Path(tempfile.gettempdir()) / f"bq-copilot-{os.getuid()}-{self.stack_id}" / "warm.sock"
 
+    @property
+    def worker_socket(self) -> Path:
+        """Where the worker hears that a run has something to do."""
+        return self.warm_socket.with_name("worker.sock")
+
     def log(self, name: str) -> Path:
         return self.logs / f"{name}.log"
 

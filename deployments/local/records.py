@@ -77,6 +77,8 @@ class StackRecord(BaseModel):
     """Base URL of the language model; empty when the official OpenAI endpoint is used."""
     ledger_url: str
     results_dir: str
+    worker_socket: str = ""
+    """Where the worker hears that there is something in its queues, before it looks by itself."""
     ports: dict[str, int]
     pids: dict[str, int]
     processes: tuple[ProcessRecord, ...] = ()

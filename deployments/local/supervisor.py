@@ -79,6 +79,7 @@ class Supervisor:
             version=__version__,
             ledger_url=self._home.ledger_url,
             results_dir=str(self._home.results),
+            worker_socket=str(self._home.worker_socket),
             ports=self._ports,
             pids={"supervisor": os.getpid(), **pids},
             processes=processes,
