@@ -171,7 +171,7 @@ class Live:
         page: dict[str, Any] = {"nextPageToken": None}
         while "nextPageToken" in page:
             token = {"pageToken": page["nextPageToken"]} if page["nextPageToken"] else {}
-            page = httpx.get(url, params={"allUsers": "true", "maxResults": "1000", **token}, timeout=20).json()
+            page = _get(url, {"allUsers": "true", "maxResults": "1000", **token})
             found += page["jobs"]
         mine = identity.label(run.run_id)
         return [j for j in reversed(found) if j["configuration"].get("labels", {}).get("run") == mine]
@@ -248,3 +248,16 @@ def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     """`old` with the keys of `new`, folded into nested mappings."""
     both = {k: _merged(old[k], v) for k, v in new.items() if isinstance(v, Mapping) and k in old}
     return {**old, **new, **both}
+
+
+def _get(url: str, params: dict[str, Any]) -> dict[str, Any]:
+    """The answer's JSON; a process that was killed a moment ago is given time to come back."""
+    answers: list[httpx.Response] = []
+
+    def answered() -> bool:
+        with suppress(httpx.TransportError):
+            answers.append(httpx.get(url, params=params, timeout=20))
+        return bool(answers)
+
+    until(answered, 60, every=0.2)
+    return answers[-1].raise_for_status().json()
