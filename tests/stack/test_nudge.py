@@ -10,7 +10,7 @@ from prefect.workers.process import ProcessWorker
 
 from bq_copilot.installation import Installation
 from deployments.local.home import HOME_VARIABLE, Home
-from deployments.local.worker import NudgedWorker
+from deployments.local.nudged_worker import NudgedWorker
 
 
 def installation(worker_socket: str) -> Installation:
