@@ -9,7 +9,7 @@ import importlib
 import sys
 from itertools import takewhile
 
-NAMES = ("ledger", "durable_step", "gate", "latency", "start_latency", "retrieval", "history")
+NAMES = ("ledger", "durable_step", "gate", "latency", "start_latency", "retrieval", "long_run", "history")
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from bq_copilot import deciding, identities, identity, operating, receipts, views
+from bq_copilot import deciding, identities, identity, operating, rating, receipts, views
 from bq_copilot.client_history import HistoryVerbs, ReceiptVerbs
 from bq_copilot.errors import Damaged, LedgerUnavailable, Refused
 from bq_copilot.events import Event, RunReceived
@@ -81,20 +81,25 @@ class Copilot(ReceiptVerbs, SeriesVerbs):
         *,
         request_key: str | None = None,
         requester: str | None = None,
+        after: str = "",
         wait: bool = True,
         timeout: float | None = None,
     ) -> RunHandle:
         """Ask a question and return its run; with `wait`, when the run needs a person or has ended.
 
+        `after` names an earlier run of the same requester: its question, answer and results are context.
+
         The question is recorded first, so the same `request_key` always names the same run. Raises Conflict when
         the key was used for another question, Unreachable when the server did not take the run (it is recorded and
         starts later), TimeoutError after `timeout` seconds.
         """
-        run = self.record(question, request_key=request_key, requester=requester)
+        run = self.record(question, request_key=request_key, requester=requester, after=after)
         run.start(somebody_waits=wait)
         return run.wait(timeout=timeout) if wait else run
 
-    def record(self, question: str, *, request_key: str | None = None, requester: str | None = None) -> RunHandle:
+    def record(
+        self, question: str, *, request_key: str | None = None, requester: str | None = None, after: str = ""
+    ) -> RunHandle:
         """Record the question in the ledger without starting anything; `RunHandle.start` does that.
 
         Raises Unreachable when no server is known that could ever start it.
@@ -104,6 +109,7 @@ class Copilot(ReceiptVerbs, SeriesVerbs):
         self.installation.api  # noqa: B018 - raises Unreachable when no server is known, before anything is recorded
         who, key = requester or local_user(), request_key or uuid.uuid4().hex
         run_id = identity.run_id(who, key)
+        earlier = rating.continued(self.run(after).state, after, who) if after else ""
         first = RunReceived(
             question=question,
             requester=who,
@@ -111,6 +117,7 @@ class Copilot(ReceiptVerbs, SeriesVerbs):
             request_key=key,
             code_version=__version__,
             environment=self.installation.environment,
+            after_run=earlier,
         )
         begin(self.installation.ledger, run_id, first)
         return RunHandle(self, run_id)
@@ -340,6 +347,13 @@ class RunHandle(HistoryVerbs):
         if not text.strip():
             raise Refused("The answer is empty.", code="no_answer", next="Say it in a few words.")
         return self._record(lambda journal: deciding.answer(journal, text, local_user(), self._copilot.via))
+
+    def rate(self, verdict: rating.Verdict, reason: str = "") -> RunHandle:
+        """Say whether the answer is good; the approved queries of good ones serve as examples. Raises Refused."""
+        rating.rate(
+            Journal.open(self._installation.ledger, self.run_id), verdict, local_user(), self._copilot.via, reason
+        )
+        return self
 
     def cancel(self, reason: str = "") -> RunHandle:
         """Ask the run to stop; jobs that are alive are cancelled first."""

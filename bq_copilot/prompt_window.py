@@ -1,7 +1,7 @@
 """What of a long conversation still stands in the prompt: the budget, and what gives way when it is spent.
 
 Decides which old answers of tools are replaced by a note, as a pure function of the turns so far. When a prompt
-outgrows its budget, the oldest results give way until half of the budget is free again: then the beginning of the
+outgrows its budget, the oldest results give way until two thirds of it are free again: then the beginning of the
 prompt stays the same for many turns, and providers can cache it. The newest turn, what people said and the results of
 an executed plan always stay. Without a budget nothing gives way.
 """
@@ -45,7 +45,7 @@ class Window:
         self.size += sum(map(_size, turn))
         if self._budget is None or self.size <= self._budget:
             return
-        while self.size > self._budget // 2 and self.cut < len(self._turns) - 1:
+        while self.size > self._budget // 3 and self.cut < len(self._turns) - 1:
             self._shorten(self.cut)
             self.cut += 1
 

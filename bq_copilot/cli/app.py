@@ -32,6 +32,7 @@ OWN = {
     "edit": steering.edit,
     "delegate": steering.delegate,
     "answer": steering.answer,
+    "rate": steering.rate,
     "cancel": steering.cancel,
     "resume": operating.resume,
     "abandon": operating.abandon,

@@ -24,12 +24,13 @@ def ask(
         str, typer.Option(help="The same key and question give the same run; a new one by default.")
     ] = "",
     requester: Annotated[str, typer.Option(help="Who asks; the user of this computer by default.")] = "",
+    after: Annotated[str, typer.Option(help="An earlier run of yours that this question continues.")] = "",
     json: Json = False,
     environment: Environment = "default",
 ) -> None:
     """Ask a question; a person approves the exact SQL before anything runs."""
     copilot = Copilot(environment=environment, via="cli")
-    run = copilot.record(question, request_key=request_key or None, requester=requester or None)
+    run = copilot.record(question, request_key=request_key or None, requester=requester or None, after=after)
     try:
         flow_run = run.start(somebody_waits=not detach)
     except CopilotError as error:

@@ -99,6 +99,20 @@ def answer(
     done(handle, f"Answered {run}.", as_json=json)
 
 
+def rate(
+    run: RunId,
+    verdict: Annotated[str, typer.Argument(help="up or down", metavar="up|down")],
+    reason: Reason = "",
+    json: Json = False,
+    environment: Environment = "default",
+) -> None:
+    """Say whether an answer is good; approved queries of good answers serve as examples for later questions."""
+    if verdict not in ("up", "down"):
+        raise typer.BadParameter("say up or down")
+    handle = _open(run, environment).rate("up" if verdict == "up" else "down", reason)
+    done(handle, f"{run} is rated {verdict}.", as_json=json)
+
+
 def cancel(run: RunId, reason: Reason = "", json: Json = False, environment: Environment = "default") -> None:
     """Stop a run; jobs that are alive are cancelled first, and what they cost is said."""
     handle = _open(run, environment).cancel(reason)
