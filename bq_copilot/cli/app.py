@@ -10,7 +10,18 @@ from typing import Annotated
 import typer
 from typer.main import get_command
 
-from bq_copilot.cli import asking, budgeting, forking, local, looking, operating, replaying, steering, viewing
+from bq_copilot.cli import (
+    asking,
+    budgeting,
+    evaluating,
+    forking,
+    local,
+    looking,
+    operating,
+    replaying,
+    steering,
+    viewing,
+)
 from bq_copilot.cli.output import USAGE, report, report_usage
 from bq_copilot.errors import CopilotError
 from bq_copilot.version import __version__
@@ -34,6 +45,8 @@ OWN = {
     "answer": steering.answer,
     "rate": steering.rate,
     "cancel": steering.cancel,
+    "eval": evaluating.evaluate,
+    "import-spider2": evaluating.import_spider2,
     "resume": operating.resume,
     "abandon": operating.abandon,
     "retry": operating.retry,
