@@ -53,6 +53,9 @@ class LanguageModel(Block):
         wrong = [n for n, p in self.prices.items() if len(p) not in (2, 3) or min(p) < 0]
         if wrong:
             raise ValueError(f"prices: {', '.join(wrong)} needs [prompt, reply] or [prompt, reply, cached prompt]")
+        if self.prices and not (self.usd_per_million_in or self.usd_per_million_out):
+            own = self.price_of(self.model)  # what budgets reserve before a call is the model's own price
+            self.usd_per_million_in, self.usd_per_million_out = own.prompt, own.reply
         return self
 
     def open(self) -> LanguageModelPort:

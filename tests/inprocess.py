@@ -45,6 +45,8 @@ class _Block:
     is_sandbox = True
     principal = "runner@memory"
     job_timeout_seconds = 60
+    usd_per_million_in = 0.0
+    usd_per_million_out = 0.0
 
 
 class World(Environment):
@@ -67,6 +69,10 @@ class World(Environment):
         self.policy = policy
         self.notes = notes
         self.embedder = None
+
+    def model_named(self, name: str) -> LanguageModel:
+        """There is one model, whatever it is called."""
+        return self.model
 
     async def policy_now(self) -> Policy:
         """The policy never changes while a test runs."""

@@ -85,6 +85,10 @@ class Env:
     notes: None = None
     embedder: None = None
 
+    def model_named(self, name: str) -> Any:
+        """There is one model, whatever it is called."""
+        return self.model
+
     async def policy_now(self) -> Policy:
         """Return today's policy."""
         return self.policy
