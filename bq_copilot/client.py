@@ -87,9 +87,7 @@ class Copilot(ReceiptVerbs, SeriesVerbs):
     ) -> RunHandle:
         """Ask a question and return its run; with `wait`, when the run needs a person or has ended.
 
-        `after` names an earlier run of the same requester: its question, answer and results are context.
-
-        The question is recorded first, so the same `request_key` always names the same run. Raises Conflict when
+        `after` names an earlier run of the same requester, which becomes context. The question is recorded first, so the same `request_key` always names the same run. Raises Conflict when
         the key was used for another question, Unreachable when the server did not take the run (it is recorded and
         starts later), TimeoutError after `timeout` seconds.
         """
@@ -110,14 +108,9 @@ class Copilot(ReceiptVerbs, SeriesVerbs):
         who, key = requester or local_user(), request_key or uuid.uuid4().hex
         run_id = identity.run_id(who, key)
         earlier = rating.continued(self.run(after).state, after, who) if after else ""
-        first = RunReceived(
-            question=question,
-            requester=who,
-            via=self.via,
-            request_key=key,
-            code_version=__version__,
-            environment=self.installation.environment,
-            after_run=earlier,
+        who_how = {"requester": who, "via": self.via, "request_key": key, "environment": self.installation.environment}
+        first = RunReceived.model_validate(
+            {"question": question, **who_how, "code_version": __version__, "after_run": earlier}
         )
         begin(self.installation.ledger, run_id, first)
         return RunHandle(self, run_id)
@@ -347,13 +340,6 @@ class RunHandle(HistoryVerbs):
         if not text.strip():
             raise Refused("The answer is empty.", code="no_answer", next="Say it in a few words.")
         return self._record(lambda journal: deciding.answer(journal, text, local_user(), self._copilot.via))
-
-    def rate(self, verdict: rating.Verdict, reason: str = "") -> RunHandle:
-        """Say whether the answer is good; the approved queries of good ones serve as examples. Raises Refused."""
-        rating.rate(
-            Journal.open(self._installation.ledger, self.run_id), verdict, local_user(), self._copilot.via, reason
-        )
-        return self
 
     def cancel(self, reason: str = "") -> RunHandle:
         """Ask the run to stop; jobs that are alive are cancelled first."""

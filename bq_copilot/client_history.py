@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, Self
 
 if TYPE_CHECKING:
     from bq_copilot.budget_views import BudgetView
@@ -67,6 +67,15 @@ class HistoryVerbs:
     @abstractmethod
     def state(self) -> RunState:
         """The run as the ledger has it now."""
+
+    def rate(self, verdict: Literal["up", "down"], reason: str = "", *, via: str = "api") -> Self:
+        """Say whether the answer is good; the approved queries of good ones serve as examples. Raises Refused."""
+        from bq_copilot import rating  # noqa: PLC0415 - see above
+        from bq_copilot.journal import Journal  # noqa: PLC0415 - see above
+        from bq_copilot.local_user import local_user  # noqa: PLC0415 - see above
+
+        rating.rate(Journal.open(self._installation.ledger, self.run_id), verdict, local_user(), via, reason)
+        return self
 
     def budget(self) -> BudgetView:
         """Return what `bq-copilot budget --json` prints: the run's budgets, and those of its requester's day."""

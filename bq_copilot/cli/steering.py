@@ -109,7 +109,7 @@ def rate(
     """Say whether an answer is good; approved queries of good answers serve as examples for later questions."""
     if verdict not in ("up", "down"):
         raise typer.BadParameter("say up or down")
-    handle = _open(run, environment).rate("up" if verdict == "up" else "down", reason)
+    handle = _open(run, environment).rate("up" if verdict == "up" else "down", reason, via="cli")
     done(handle, f"{run} is rated {verdict}.", as_json=json)
 
 
