@@ -7,6 +7,7 @@ canonical text that will run.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from sqlglot import exp
@@ -37,6 +38,7 @@ class Analysis:
     flowing: frozenset[str] = frozenset()
     output: tuple[str, ...] = ()
     functions: frozenset[str] = frozenset()
+    commas: Counter[str] = field(default_factory=Counter[str])
     parameters: tuple[str, ...] = ()
     time_dependent: bool = False
     rewritten: bool = False
@@ -120,6 +122,7 @@ def _check_calls(seen: Analysis, tokens: list[Token], policy: Policy) -> None:
         if against is not None:
             seen.deny(against[0], against[1], call.token, call.name)
     seen.functions = frozenset(call.name for call in found)
+    seen.commas = functions.argument_commas(tokens)
     seen.time_dependent = functions.bare_time_calls(tokens)
 
 

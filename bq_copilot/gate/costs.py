@@ -41,15 +41,29 @@ NESTED = (exp.Subquery, exp.Select, exp.SetOperation)
 
 
 def check_generators(trace: Trace, tree: exp.Expr, limit: int) -> None:
-    """Refuse each generator whose size is not bounded by literals."""
+    """Refuse each generator whose size is not bounded by literals, alone or multiplied inside one expression."""
+    products: dict[int, int] = {}
     for node in tree.find_all(*GENERATORS, exp.Anonymous):
         if isinstance(node, exp.Anonymous) and node.name.upper() != "GENERATE_RANGE_ARRAY":
             continue
         size = _generated(node)
+        if size is not None and size > FEW_ROWS:
+            whole = id(_outermost_call(node))
+            size = products[whole] = products.get(whole, 1) * size
         if size is None or size > limit:
             trace.refuse(
                 "P13", "generator", node, node.sql_name().replace("ANONYMOUS", "GENERATE_RANGE_ARRAY"), limit=str(limit)
             )
+
+
+def _outermost_call(node: exp.Expr) -> exp.Expr:
+    """Return the widest call around a node inside its SELECT: what is generated in one call may be multiplied."""
+    found, above = node, node.parent
+    while above is not None and not isinstance(above, exp.Query):
+        if isinstance(above, exp.Func) and not isinstance(above, exp.Connector):
+            found = above
+        above = above.parent
+    return found
 
 
 def elements_of(node: exp.Expr) -> int:

@@ -7,6 +7,7 @@ parenthesis. What is on none of the lists is refused.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -118,6 +119,22 @@ def calls(tokens: list[Token]) -> Iterator[Call]:
         if is_step or (not quoted and len(parts) == 1 and name in NOT_CALLS):
             continue
         yield Call(name, tokens[start])
+
+
+def argument_commas(tokens: list[Token]) -> Counter[str]:
+    """Return for each called name how many commas part its arguments, over all of its calls."""
+    found: Counter[str] = Counter()
+    inside: list[str] = []
+    for before, token in zip([None, *tokens], tokens, strict=False):
+        if token.text in "([":
+            called = before is not None and token.text == "(" and before.kind in (TokenKind.WORD, TokenKind.NAME)
+            name = before.text.strip("`").upper() if before is not None and called else ""
+            inside.append("" if name in NOT_CALLS else name)
+        elif token.text in ")]" and inside:
+            inside.pop()
+        elif token.text == "," and inside and inside[-1]:
+            found[inside[-1]] += 1
+    return found
 
 
 def _start_of_name(tokens: list[Token], end: int) -> int | None:

@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 
 class TokenKind(StrEnum):
@@ -95,7 +96,13 @@ def words(text: str) -> frozenset[str]:
 
 def tokenize(sql: str) -> list[Token]:
     """Return every token of the text, comments included; raises `LexicalFault` at the first one it refuses."""
-    return list(_tokens(sql))
+    return list(_remembered(sql))
+
+
+@lru_cache(maxsize=4)
+def _remembered(sql: str) -> tuple[Token, ...]:
+    """Each layer reads the same two texts of a statement: what came in, and the canonical one."""
+    return tuple(_tokens(sql))
 
 
 def meaningful(tokens: list[Token]) -> list[Token]:

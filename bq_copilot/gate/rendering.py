@@ -7,17 +7,28 @@ names every table in full. It never passes a user's bytes through: what the gene
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import ClassVar
 
 import sqlglot
 from sqlglot import exp
+from sqlglot.dialects.bigquery import BigQuery
 from sqlglot.errors import SqlglotError
 
-DIALECT = "bigquery"
+from bq_copilot.gate.verbatim import masked, unmask
+
 ENGINE = f"sqlglot {sqlglot.__version__}"  # pyright: ignore[reportPrivateImportUsage]  # exported, not in __all__
 LINE = 48
 """Characters of an expression that stay on one line: an approval form is narrow, and nothing may be cut off in it."""
 
-GENERATOR = sqlglot.Dialect.get_or_raise(DIALECT).generator(
+
+class _Plain(BigQuery):
+    """The dialect without its table of time formats: `%-d` stays `%-d`."""
+
+    TIME_MAPPING: ClassVar[dict[str, str]] = {}
+
+
+PLAIN = _Plain()
+GENERATOR = PLAIN.generator(
     comments=False, pretty=True, max_text_width=LINE, unsupported_level=sqlglot.ErrorLevel.RAISE
 )
 
@@ -27,9 +38,10 @@ class Unparsed(ValueError):
 
 
 def parse(sql: str) -> exp.Expr:
-    """Return the tree of exactly one statement; raises `Unparsed`."""
+    """Return the tree of exactly one statement; raises `Unparsed`, or `LexicalFault` for a name that is ours."""
+    text = masked(sql)
     try:
-        trees = [tree for tree in sqlglot.parse(sql, dialect=DIALECT) if tree is not None]
+        trees = [tree for tree in sqlglot.parse(text, dialect=PLAIN) if tree is not None]
     except SqlglotError as error:
         raise Unparsed(_first_line(error)) from error
     except RecursionError as error:
@@ -38,6 +50,8 @@ def parse(sql: str) -> exp.Expr:
         raise Unparsed("the parser failed on it") from error
     if len(trees) != 1:
         raise Unparsed("it is not exactly one statement")
+    if text != sql:
+        unmask(trees[0])
     return trees[0]
 
 
