@@ -87,9 +87,10 @@ class Copilot(ReceiptVerbs, SeriesVerbs):
     ) -> RunHandle:
         """Ask a question and return its run; with `wait`, when the run needs a person or has ended.
 
-        `after` names an earlier run of the same requester, which becomes context. The question is recorded first, so the same `request_key` always names the same run. Raises Conflict when
-        the key was used for another question, Unreachable when the server did not take the run (it is recorded and
-        starts later), TimeoutError after `timeout` seconds.
+        `after` names an earlier run of the same requester, which becomes context. The question is recorded first, so
+        the same `request_key` always names the same run. Raises Conflict when the key was used for another question,
+        Unreachable when the server did not take the run (it is recorded and starts later), TimeoutError after
+        `timeout` seconds.
         """
         run = self.record(question, request_key=request_key, requester=requester, after=after)
         run.start(somebody_waits=wait)
