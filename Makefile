@@ -9,10 +9,10 @@ READY := $(VENV)/.ready
 QUESTION ?= How did revenue per month develop in 2025?
 HOME_OF_DEMO ?= $(CURDIR)/.cache/demo
 
-.PHONY: help setup demo down test unit check lint types layers bench chaos races fuzz pictures clean
+.PHONY: help setup demo down test unit check lint types layers bench chaos chaos-cancel races fuzz pictures clean
 
 help: ## list the commands
-	@grep -E '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## /  make \1\t/' | expand -t 16
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 16
 
 setup: $(READY) ## build the environments from the lock files (once)
 
@@ -62,6 +62,9 @@ bench: $(READY) ## print the benchmarks' figures
 
 chaos: $(READY) ## kill everything at random under 200 runs, and say what became of them
 	$(BIN)/python -m tests.chaos --trials 200
+
+chaos-cancel: $(READY) ## cancel 120 runs at random moments, with kills in between, and compare with the warehouse
+	$(BIN)/python -m tests.chaos.cancelling --trials 120
 
 races: $(READY) ## 1,000 contested decisions of each kind, on SQLite and PostgreSQL
 	$(BIN)/python -m tests.races --runs 1000

@@ -15,7 +15,12 @@ from typing import Any
 
 from prefect.blocks.core import Block
 from prefect.client.orchestration import PrefectClient, get_client
-from prefect.client.schemas.actions import DeploymentUpdate, WorkPoolCreate, WorkPoolUpdate
+from prefect.client.schemas.actions import (
+    DeploymentUpdate,
+    GlobalConcurrencyLimitCreate,
+    WorkPoolCreate,
+    WorkPoolUpdate,
+)
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterTags
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
@@ -28,7 +33,9 @@ from deployments.block_documents import provision_blocks
 from deployments.local.home import Home
 from deployments.local.records import StackRecord, read_record
 from deployments.specification import (
+    LIMITS,
     DeploymentSpec,
+    LimitSpec,
     PoolSpec,
     QueueSpec,
     load_deployment,
@@ -45,6 +52,7 @@ class ProvisionPlan:
     pool: PoolSpec
     deployments: tuple[DeploymentSpec, ...]
     blocks: tuple[tuple[str, Block], ...]
+    limits: tuple[LimitSpec, ...] = LIMITS
 
 
 def load_plan(stack: StackRecord | None) -> ProvisionPlan:
@@ -68,6 +76,8 @@ async def _provision(plan: ProvisionPlan) -> list[str]:
         changes = await _pool(client, plan.pool)
         for queue in plan.pool.queues:
             changes += await _queue(client, plan.pool.name, queue)
+        for limit in plan.limits:
+            changes += await _limit(client, limit)
         changes += await provision_blocks(client, BLOCK_TYPES, plan.blocks)
         for deployment in plan.deployments:
             changes += await _deployment(client, deployment)
@@ -117,6 +127,22 @@ async def _create_queue(client: PrefectClient, pool: str, spec: QueueSpec) -> No
         )
     except ObjectAlreadyExists:
         return  # another provisioning was a moment faster
+
+
+async def _limit(client: PrefectClient, spec: LimitSpec) -> list[str]:
+    """Create a limit that is missing; from then on it belongs to the operator."""
+    try:
+        await client.read_global_concurrency_limit_by_name(spec.name)
+        return []
+    except ObjectNotFound:
+        wanted = GlobalConcurrencyLimitCreate(
+            name=spec.name, limit=spec.limit, slot_decay_per_second=spec.slot_decay_per_second
+        )
+    try:
+        await client.create_global_concurrency_limit(wanted)
+    except ObjectAlreadyExists:
+        return []  # another provisioning was a moment faster
+    return [f"created limit {spec.name}"]
 
 
 async def _deployment(client: PrefectClient, spec: DeploymentSpec) -> list[str]:

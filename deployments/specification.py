@@ -23,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from deployments.local.environment import WORK_POOL
 from deployments.local.home import LAUNCHER, PROJECT_ROOT
+from tasks.places import JOBS, MODEL
 
 PREFECT_FILE_VARIABLE = "BQ_COPILOT_PREFECT_FILE"
 
@@ -79,6 +80,19 @@ class QueueSpec:
     priority: int
     description: str
     concurrency_limit: int | None = None
+
+
+@dataclass(frozen=True)
+class LimitSpec:
+    """A global concurrency limit; with a decay it is a rate limit."""
+
+    name: str
+    limit: int
+    slot_decay_per_second: float = 0.0
+
+
+LIMITS = (LimitSpec(JOBS, 20), LimitSpec(MODEL, 120, 2.0))
+"""Jobs on the warehouse at once, over all runs; calls of the model: 120 at once, refilled with two a second."""
 
 
 @dataclass(frozen=True)

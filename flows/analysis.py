@@ -29,6 +29,7 @@ from tasks import (
     follow_ups,
     jobs,
     model,
+    places,
     plans,
     publishing,
     results,
@@ -77,6 +78,7 @@ async def advance(run: Run, step: steps.Step, warm_seconds: float) -> None:
     try:
         if not endings.overdue(run):
             await attempt(run, step, warm_seconds)
+        await places.give_back(run)
     except HeadMoved:
         return  # somebody recorded something first; the next step follows from it
     except Superseded as error:

@@ -21,7 +21,7 @@ from bq_copilot.ports import JobSpec, JobView
 from bq_copilot.state import Job
 from bq_copilot.steps import PollJob, SubmitJob
 from bq_copilot.values import Failure
-from tasks import budgeting
+from tasks import budgeting, places
 from tasks.deadlines import timed_out
 from tasks.durable import Place, effect, look
 from tasks.plans import ceiling, inputs_of
@@ -141,6 +141,7 @@ async def submit(run: Run, step: SubmitJob) -> None:
     """Record the intent, submit or adopt, record the outcome."""
     spec = spec_of(run, step.query.id, step.attempt)
     if not step.intended:
+        await places.for_job(run, step.query.id)
         run.append(_intent(run, step, spec))
     spent = None if await _is_there(run, step, spec) else budgeting.broken(run)
     if spent is not None:
@@ -182,6 +183,7 @@ async def poll_job(run: Run, job: Job) -> dict[str, Any] | None:
     for turn in range(1_000_000):
         view = await asyncio.to_thread(run.env.warehouse.job, job.intent.job_id)
         run.clock.touch()
+        await places.keep(run, job.intent.query)
         missing = 0 if view else missing + 1
         if view is not None and view.state == "DONE":
             return asdict(view) | {"failure": view.failure.model_dump() if view.failure else None}

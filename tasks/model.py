@@ -11,7 +11,7 @@ from bq_copilot.events import TurnRequested, TurnTaken
 from bq_copilot.phases import tools_in
 from bq_copilot.steps import TakeTurn
 from bq_copilot.values import ToolCall, Usage
-from tasks import budgeting
+from tasks import budgeting, places
 from tasks.durable import Place, effect
 from tasks.run import Run
 
@@ -37,6 +37,7 @@ async def take_turn(run: Run, step: TakeTurn) -> None:
     tools = state.turns[-1].tools if step.requested else tools_in(state.phase, follow_up=state.is_follow_up)
     body = request(state, run.env.shelf, tools, before=step.turn)
     sent = canonical_json(body)
+    await places.for_turn()
     if not step.requested:
         prices = (run.env.model_block.usd_per_million_in, run.env.model_block.usd_per_million_out)
         held, usd = budgeting.held_for(len(sent), prices)

@@ -37,6 +37,8 @@ class Run:
         self.clock = StepClock()
         self.outages = 0
         """Steps in a row that the Prefect server did not let through."""
+        self.places: dict[str, Any] = {}
+        """Places among the jobs at once that this process holds, by query."""
         self.unconfirmed = 0
         """Tries of this process to confirm a cancel that were in vain."""
         self._known: dict[str, Any] = {}

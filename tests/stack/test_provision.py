@@ -76,3 +76,13 @@ def test_prefect_deploy_makes_the_same_deployments(plan: ProvisionPlan, runs: Ru
     theirs = documents(runs)
     assert [{k: d[k] for k in COMPARED} for d in ours] == [{k: d[k] for k in COMPARED} for d in theirs]
     assert provision(plan) == []
+
+
+def test_the_shared_limits_are_there_and_stay_as_the_operator_sets_them(plan: ProvisionPlan, runs: Runs) -> None:
+    """Jobs at once and calls of the model are Prefect's own limits; provisioning creates them and changes none."""
+    found = {x["name"]: x for x in runs.call("POST", "/v2/concurrency_limits/filter", {})}
+    assert found["bq-copilot-jobs"]["slot_decay_per_second"] == 0
+    assert found["bq-copilot-model"]["slot_decay_per_second"] == 2
+    runs.call("PATCH", "/v2/concurrency_limits/bq-copilot-jobs", {"limit": 7})
+    assert provision(plan) == []
+    assert runs.call("GET", "/v2/concurrency_limits/bq-copilot-jobs")["limit"] == 7
