@@ -20,6 +20,8 @@ def test_F07_a_rate_limit_of_the_model_is_waited_for(stack: Live) -> None:
     waited = events_of(run, Waited)
     assert run.phase is Phase.AWAITING_APPROVAL
     assert [w.reason for w in waited] == ["model rate limit"]
+    shown = stack.prefect("GET", f"/flow_run_states/?flow_run_id={stack.flow_run(run)['id']}")
+    assert f"waiting: model rate limit, next try {waited[0].until:%H:%M:%S} UTC" in [s["message"] for s in shown]
     run.cancel("enough")
 
 
