@@ -45,14 +45,16 @@ def test_F11_prefects_button_stops_the_job(stack: Live, executing: RunHandle) ->
 
 
 def test_F11_a_warehouse_that_does_not_answer_makes_a_cancel_unconfirmed(stack: Live, executing: RunHandle) -> None:
-    """It is said, an event is raised that an automation can alert on, and it is confirmed in the end."""
-    stack.arm_warehouse("503", times=4, match={"method": "jobs.cancel"})
+    """It is said, an event is raised to alert on; in the end the run says what the warehouse says."""
+    stack.arm_warehouse("503", times=2, match={"method": "jobs.cancel"})
     executing.cancel("too slow")
     executing.wait(lambda s: s.unconfirmed is not None, timeout=PATIENCE)
     waited = executing.state.waiting
     assert waited is None or waited.reason.startswith("cancel unconfirmed: cancelling bqc-")
     assert until(lambda: alarms(stack, executing), PATIENCE)
     executing.wait((), timeout=RECOVERY)
-    assert executing.phase is Phase.CANCELLED
+    (job,) = stack.jobs_of_plan(executing)
+    stopped = job["status"].get("errorResult", {}).get("reason") == "stopped"
+    assert executing.phase is (Phase.CANCELLED if stopped else Phase.COMPLETED)
     assert "cancel_unconfirmed" in stack.kinds(executing)
-    stack.in_state(executing, "Cancelled", seconds=RECOVERY)
+    stack.in_state(executing, "Cancelled" if stopped else "Completed", seconds=RECOVERY)
