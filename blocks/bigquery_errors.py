@@ -68,7 +68,8 @@ def _line(text: str) -> str:
 
 
 def _retry_after(error: google.GoogleAPICallError) -> float | None:
-    return seconds_of((getattr(error.response, "headers", None) or {}).get("Retry-After"))
+    headers = getattr(error.response, "headers", None) or {}
+    return seconds_of(headers.get("Retry-After"), headers.get("Date"))
 
 
 def job_failure(error_result: Mapping[str, Any] | None) -> tuple[Failure | None, bool]:

@@ -181,4 +181,5 @@ def translate(error: openai.OpenAIError) -> CopilotError:
 
 
 def _retry_after(error: openai.RateLimitError) -> float | None:
-    return seconds_of(error.response.headers.get("retry-after"))
+    headers = error.response.headers
+    return seconds_of(headers.get("retry-after"), headers.get("date"))

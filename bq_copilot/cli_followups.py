@@ -168,7 +168,7 @@ def sign(  # noqa: PLR0913, PLR0917 - one parameter an option
         bytes_per_run=mib_per_run * 2**20,
         bytes_total=mib_in_total * 2**20,
     )
-    now = datetime.now(UTC)
+    now = Copilot(environment=environment, via="cli").installation.reader.now()
     granted = following_up.terms_of(asked, terms, now)[3]
     assert granted is not None
     ends = int((now + timedelta(minutes=minutes)).timestamp())

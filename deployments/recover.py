@@ -7,6 +7,7 @@ hosts: every remedy may be repeated. It is the one flow outside `flows/`: it is 
 
 from __future__ import annotations
 
+import asyncio
 import os
 
 from prefect import flow, get_run_logger
@@ -18,12 +19,12 @@ from deployments.recovery import sweep
 
 
 @flow(name="recover", retries=0)
-def recover(
+async def recover(
     environment: str = Field(default="default", description="Name of the blocks whose runs are looked after."),
 ) -> dict[str, str]:
     """Put back to work what lost its process, expire what nobody decided; return what was done, by run."""
     environ = {**os.environ, "PREFECT_API_URL": PREFECT_API_URL.value() or ""}
-    done = {run_id: str(remedy) for run_id, remedy in sweep(find(environ, environment))}
+    done = {run_id: str(remedy) for run_id, remedy in (await asyncio.to_thread(sweep, find(environ, environment)))}
     for run_id, remedy in done.items():
         get_run_logger().info("%s %s", remedy, run_id)
     return done
