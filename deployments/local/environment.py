@@ -107,8 +107,8 @@ def _prefect(home: Home, ports: Mapping[str, int]) -> dict[str, str]:
 
 def _worker() -> dict[str, str]:
     return {
-        # the wait between an approval and its run; a poll costs the server 22 ms, so this is 9 % of a core
-        "PREFECT_WORKER_QUERY_SECONDS": "0.25",
+        # a decision nudges the worker, so this is only for forms and schedules; a poll costs the server 22 ms
+        "PREFECT_WORKER_QUERY_SECONDS": "0.5",
         "PREFECT_WORKER_PREFETCH_SECONDS": "0",  # a process started early would only sleep until its time
         "PREFECT_WORKER_HEARTBEAT_SECONDS": str(WORKER_HEARTBEAT_SECONDS),
         # a server that is busy for a moment names the pause itself (`api_server`); one that is not there does not, and

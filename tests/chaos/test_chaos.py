@@ -1,4 +1,4 @@
-"""A short chaos: six runs, some kills, a person who decides at random. The long one is `make chaos`."""
+"""A short chaos: four runs, some kills, a person who decides at random. The long one is `make chaos`."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ from tests.live import Live
 
 
 def test_nothing_is_lost_or_done_twice_whatever_is_killed(stack: Live) -> None:
-    """Six runs end, each effect was done once, no job was billed twice, every receipt verifies."""
+    """Four runs end, each effect was done once, no job was billed twice, every receipt verifies."""
     deploy_killable(stack)
     verdict, person = Verdict(), Person(11)
     try:
-        for seed in (11, 12):
-            Round(stack, person, random.Random(seed), verdict).play(3, 2, restart=False)
+        Round(stack, person, random.Random(11), verdict).play(4, 3, restart=False)
     finally:
         person.leave()
     assert verdict.good, "\n".join(verdict.lines())
-    assert verdict.trials == 6
+    assert verdict.trials == 4
