@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bq_copilot import events as ev
+from bq_copilot.undo_events import UndoAction
 
 EFFECTS = frozenset({"job_intended", "job_finished", "undo_done"})
 """Kinds of events that say what was made or is gone."""
@@ -21,7 +22,7 @@ EFFECTS = frozenset({"job_intended", "job_finished", "undo_done"})
 class Undo:
     """One thing to undo."""
 
-    action: Literal["cancel_job", "drop_table", "delete_follow_up", "revoke_grant"]
+    action: Literal["cancel_job"] | UndoAction
     target: str
     """Job id, table, or name of what was made."""
     job_id: str = ""

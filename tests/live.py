@@ -133,16 +133,9 @@ class Live:
 
     def prefect(self, method: str, path: str, body: Any = None) -> Any:
         """Call the Prefect API; repeated while the server is not there or SQLite says 503."""
-        answers: list[httpx.Response] = []
-
-        def answered() -> bool:
-            with suppress(httpx.TransportError):
-                answers.append(httpx.request(method, f"{self.record.prefect_api_url}{path}", json=body, timeout=20))
-            return bool(answers) and answers[-1].status_code != httpx.codes.SERVICE_UNAVAILABLE
-
-        until(answered, 30, every=0.2)
-        answers[-1].raise_for_status()
-        return answers[-1].json() if answers[-1].content else None
+        url = f"{self.record.prefect_api_url}{path}"
+        answer = _answer(lambda: httpx.request(method, url, json=body, timeout=20), 30)
+        return answer.json() if answer.content else None
 
     def flow_run(self, run: RunHandle) -> dict[str, Any]:
         """The run's flow run, as the Prefect API shows it."""
@@ -171,7 +164,8 @@ class Live:
         page: dict[str, Any] = {"nextPageToken": None}
         while "nextPageToken" in page:
             token = {"pageToken": page["nextPageToken"]} if page["nextPageToken"] else {}
-            page = _get(url, {"allUsers": "true", "maxResults": "1000", **token})
+            params = {"allUsers": "true", "maxResults": "1000", **token}
+            page = _answer(lambda params=params: httpx.get(url, params=params, timeout=20), 60).json()
             found += page["jobs"]
         mine = identity.label(run.run_id)
         return [j for j in reversed(found) if j["configuration"].get("labels", {}).get("run") == mine]
@@ -250,14 +244,14 @@ def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     return {**old, **new, **both}
 
 
-def _get(url: str, params: dict[str, Any]) -> dict[str, Any]:
-    """The answer's JSON; a process that was killed a moment ago is given time to come back."""
+def _answer(call: Callable[[], httpx.Response], seconds: float) -> httpx.Response:
+    """The answer; a process that was killed a moment ago, or is busy, is asked again."""
     answers: list[httpx.Response] = []
 
     def answered() -> bool:
         with suppress(httpx.TransportError):
-            answers.append(httpx.get(url, params=params, timeout=20))
-        return bool(answers)
+            answers.append(call())
+        return bool(answers) and answers[-1].status_code != httpx.codes.SERVICE_UNAVAILABLE
 
-    until(answered, 60, every=0.2)
-    return answers[-1].raise_for_status().json()
+    until(answered, seconds, every=0.2)
+    return answers[-1].raise_for_status()

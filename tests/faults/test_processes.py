@@ -91,6 +91,7 @@ def test_F04_a_decision_counts_while_the_server_is_down(stack: Live, waiting: Ru
     """Approved through the ledger at the moment when no server answers: the run goes on when it is back."""
     stack.kill(stack.record.pids["server"])
     waiting.approve()
+    assert "approval_decided" in stack.kinds(waiting)
     ends_well(stack, waiting)
 
 

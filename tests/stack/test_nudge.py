@@ -48,6 +48,7 @@ def test_a_worker_that_is_not_there_is_not_missed(tmp_path: Path) -> None:
     """It looks by itself when it is back: the client has nothing to say about it."""
     installation(str(tmp_path / "worker.sock")).nudge()
     installation("").nudge()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_worker_type_is_prefects_own() -> None:
