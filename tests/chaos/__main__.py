@@ -17,6 +17,7 @@ from bq_copilot.errors import CopilotError
 from tests.chaos.arena import KILLABLE, arena
 from tests.chaos.faults import POINTS, Hit, draw
 from tests.chaos.judge import Verdict, judge, time_recoveries
+from tests.chaos.keeping import keep
 from tests.chaos.person import Person
 from tests.live import Live
 from tests.sample_data.questions import load_questions
@@ -32,8 +33,10 @@ ARMED = 0.5
 class Round:
     """Some runs in flight, some kills, and then peace until they have ended."""
 
-    def __init__(self, live: Live, person: Person, dice: random.Random, verdict: Verdict) -> None:
-        self._live, self._person, self._dice, self._verdict = live, person, dice, verdict
+    def __init__(
+        self, live: Live, person: Person, dice: random.Random, verdict: Verdict, kept: Path | None = None
+    ) -> None:
+        self._live, self._person, self._dice, self._verdict, self._kept = live, person, dice, verdict, kept
 
     def play(self, size: int, kills: int, *, restart: bool = True) -> None:
         """Ask `size` questions, kill `kills` times, wait for the end, and judge."""
@@ -48,6 +51,9 @@ class Round:
         for thread in hits:
             thread.join()
         judge(self._live, self._verdict, runs)
+        if self._kept is not None:
+            for line in keep(runs, self._kept):
+                print(f"not kept: {line}", flush=True)
         self._agree(runs)
 
     def _strike(self, runs: Sequence[RunHandle], *, restart: bool) -> threading.Thread:
@@ -91,14 +97,16 @@ def _ended(run: RunHandle) -> bool:
         return False
 
 
-def play(verdict: Verdict, trials: int, seed: int, size: int, home: Path | None = None) -> None:
+def play(
+    verdict: Verdict, trials: int, seed: int, size: int, home: Path | None = None, kept: Path | None = None
+) -> None:
     """Play as many rounds as give `trials` runs; print a line after each."""
     dice, began = random.Random(seed), time.monotonic()
     with arena(home) as live:
         person = Person(seed)
         while verdict.trials < trials:
             live.healthy()
-            Round(live, person, dice, verdict).play(min(size, trials - verdict.trials), size)
+            Round(live, person, dice, verdict, kept).play(min(size, trials - verdict.trials), size)
             bad = "" if verdict.good else "  NOT GOOD"
             print(f"{time.monotonic() - began:6.0f} s  {verdict.trials} of {trials} trials{bad}", flush=True)
         person.leave()
@@ -111,12 +119,13 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--size", type=int, default=3, help="runs in flight at once")
     parser.add_argument("--home", type=Path, default=None, help="keep everything in this folder")
+    parser.add_argument("--keep", type=Path, default=None, help="keep every judged run in this folder, as RUN.zip")
     chosen = parser.parse_args()
     print(f"seed {chosen.seed}", flush=True)
     verdict = Verdict()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a run in the background can be stopped and still tells
     try:
-        play(verdict, chosen.trials, chosen.seed, chosen.size, chosen.home)
+        play(verdict, chosen.trials, chosen.seed, chosen.size, chosen.home, chosen.keep)
     except KeyboardInterrupt:
         print("stopped by hand", flush=True)
     print("\n".join(verdict.lines()))
