@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -40,7 +41,7 @@ def cluster() -> Generator[str]:
         until(lambda: _answers(port), 20)
         yield f"postgresql+psycopg://copilot@127.0.0.1:{port}/postgres"
     finally:
-        server.terminate()
+        server.send_signal(signal.SIGINT)  # a fast shutdown: it does not wait for clients to leave
         try:
             server.wait(10)
         except subprocess.TimeoutExpired:

@@ -31,7 +31,7 @@ _LOG_LIMIT = 20_000_000
 class Child:
     """The present process of one plan, and what became of the earlier ones."""
 
-    def __init__(self, plan: ProcessPlan, log: Path) -> None:
+    def __init__(self, plan: ProcessPlan, log: Path | None) -> None:
         self.plan = plan
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
@@ -93,7 +93,9 @@ class Child:
         self._next_look = now + LOOK_WHILE_STARTING
 
     def _open_log(self) -> int:
-        """The process's log; a big one is put aside first."""
+        """The process's log, else our own output; a big log is put aside first."""
+        if self._log is None:
+            return os.dup(1)
         if self._log.exists() and self._log.stat().st_size > _LOG_LIMIT:
             self._log.replace(self._log.with_suffix(".old.log"))
         return os.open(self._log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)

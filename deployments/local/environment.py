@@ -56,6 +56,17 @@ def stack_environment(home: Home, ports: Mapping[str, int], environ: Mapping[str
     }
 
 
+def host_environment(home: Home, environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables of a worker host's processes: what the operator set, and what is this host's own."""
+    defaults = {
+        "PREFECT_HOME": str(home.prefect),
+        "PREFECT_RESULTS_DEFAULT_SERIALIZER": "json",
+        "DO_NOT_TRACK": "1",
+        **_worker(),
+    }
+    return {**defaults, **environ, **_identity(home)}
+
+
 def _identity(home: Home) -> dict[str, str]:
     return {
         HOME_VARIABLE: str(home.root),

@@ -42,6 +42,12 @@ class ProcessPlan:
     stop_seconds: float = 5.0
 
 
+LEDGER_VARIABLE = "BQ_COPILOT_LEDGER_URL"
+"""Where the ledger is, instead of in the home; the client reads the same variable."""
+
+DATABASE_VARIABLE = "BQ_COPILOT_PREFECT_DATABASE_URL"
+"""The Prefect server's database, instead of the one in the home: `postgresql+asyncpg://…`."""
+
 PARTS_VARIABLE = "BQ_COPILOT_STACK_PARTS"
 """Names of the only processes to start, with commas between them; all of them when it is not set."""
 
@@ -69,7 +75,9 @@ def _server(env: dict[str, str], ports: Mapping[str, int]) -> ProcessPlan:
     port = str(ports["server"])
     argv = _module("deployments.local.api_server", port)
     probe = Http(f"http://127.0.0.1:{port}/api/health")
-    return ProcessPlan("server", argv, without_secrets(env), probe, stop_seconds=8)
+    named = env.get(DATABASE_VARIABLE)
+    database = {"PREFECT_SERVER_DATABASE_CONNECTION_URL": named} if named else {}
+    return ProcessPlan("server", argv, {**without_secrets(env), **database}, probe, stop_seconds=8)
 
 
 def _warm(env: dict[str, str], home: Home) -> ProcessPlan:

@@ -31,7 +31,7 @@ from deployments.local.sandbox_environment import cache_dir, sandbox_python
 
 _SLOWEST_SECONDS = 180.0
 _END_OF_CERTIFICATE = "-----END CERTIFICATE-----\n"
-_MIGRATE = (
+MIGRATE = (
     "import asyncio\n"
     "from prefect.plugins import load_prefect_collections\n"
     "from prefect.server.database import provide_database_interface\n"
@@ -44,6 +44,7 @@ _MIGRATE = (
     "        await run_block_auto_registration(session=session)\n"
     "asyncio.run(main())\n"
 )
+"""A program that migrates the empty database of its Prefect settings and registers the standard block types."""
 
 
 def database_template() -> Path:
@@ -62,7 +63,7 @@ def _migrate_into(template: Path) -> None:
         made = Path(folder) / "prefect.db"
         environ = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}
         environ |= {"PREFECT_HOME": folder, "DO_NOT_TRACK": "1", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
-        subprocess.run([sys.executable, "-c", _MIGRATE], env=environ, check=True, cwd=folder)
+        subprocess.run([sys.executable, "-c", MIGRATE], env=environ, check=True, cwd=folder)
         _fold_write_ahead_log(made)
         made.replace(template)
 

@@ -8,22 +8,19 @@ take one step. Its children die with it (Linux), and the next `up` sweeps what i
 from __future__ import annotations
 
 import os
-import select
-import signal
 import sys
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from bq_copilot.version import __version__
 from deployments.local.child import Child
 from deployments.local.files import try_lock
 from deployments.local.home import PROJECT_ROOT, Home
-from deployments.local.plan import ProcessPlan, stack_plan, urls
+from deployments.local.looping import drain, stop_all, wake_on_signals
+from deployments.local.plan import LEDGER_VARIABLE, ProcessPlan, stack_plan, urls
 from deployments.local.ports import choose_ports
 from deployments.local.prepared import place_certificate, place_database
 from deployments.local.quiet_ui import place_ui
 from deployments.local.records import StackRecord, write_record
-from deployments.local.waiting import wait_until
 
 _TICK_SECONDS = 0.1
 _STOPPED_LAST = "server"  # the others say goodbye to it
@@ -35,6 +32,7 @@ class Supervisor:
     def __init__(self, home: Home, ports: dict[str, int], environ: Mapping[str, str]) -> None:
         self._home, self._ports = home, ports
         self._urls = urls(ports, environ)
+        self._ledger_url = environ.get(LEDGER_VARIABLE) or home.ledger_url
         self._children = [self._child(plan) for plan in stack_plan(home, ports, environ)]
         self._written: StackRecord | None = None
         self._asked_to_stop = False
@@ -44,13 +42,13 @@ class Supervisor:
 
     def run(self) -> None:
         """Until SIGTERM or SIGINT."""
-        wake, _ = _wake_on_signals(self._stop)
+        wake, _ = wake_on_signals(self._stop)
         while not self._asked_to_stop:
             settled = {child.plan.name for child in self._children if child.record().is_settled}
             for child in self._children:
                 child.step(settled)
             self._write()
-            _drain(wake, _TICK_SECONDS)
+            drain(wake, _TICK_SECONDS)
         self._shut_down()
 
     def _stop(self, _number: int, _frame: object) -> None:
@@ -60,7 +58,7 @@ class Supervisor:
         first = [c for c in self._children if c.plan.name != _STOPPED_LAST]
         last = [c for c in self._children if c.plan.name == _STOPPED_LAST]
         for group in (first, last):
-            _stop_all(group)
+            stop_all(group)
         self._home.stack_file.unlink(missing_ok=True)
 
     def _write(self) -> None:
@@ -77,7 +75,7 @@ class Supervisor:
             home=str(self._home.root),
             project=str(PROJECT_ROOT),
             version=__version__,
-            ledger_url=self._home.ledger_url,
+            ledger_url=self._ledger_url,
             results_dir=str(self._home.results),
             worker_socket=str(self._home.worker_socket),
             ports=self._ports,
@@ -89,37 +87,6 @@ class Supervisor:
             warehouse_url=self._urls["warehouse_url"],
             model_url=self._urls["model_url"],
         )
-
-
-def _stop_all(children: Sequence[Child]) -> None:
-    """SIGTERM to all at once, SIGKILL to those that are still there when their time is over."""
-    for child in children:
-        child.signal(signal.SIGTERM)
-    started = time.monotonic()
-    for child in sorted(children, key=lambda c: c.plan.stop_seconds):
-        left = child.plan.stop_seconds - (time.monotonic() - started)
-        if not wait_until(child.has_ended, max(left, 0)):
-            child.signal(signal.SIGKILL)
-            wait_until(child.has_ended, 5)
-        child.stopped()
-
-
-def _wake_on_signals(stop: object) -> tuple[int, int]:
-    """Signals interrupt the pause of the loop at once: a dead child is seen in milliseconds."""
-    wake, tell = os.pipe()
-    os.set_blocking(wake, False)
-    os.set_blocking(tell, False)
-    signal.set_wakeup_fd(tell, warn_on_full_buffer=False)
-    signal.signal(signal.SIGTERM, stop)  # pyright: ignore[reportArgumentType]
-    signal.signal(signal.SIGINT, stop)  # pyright: ignore[reportArgumentType]
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    return wake, tell
-
-
-def _drain(wake: int, seconds: float) -> None:
-    ready, _, _ = select.select([wake], [], [], seconds)
-    if ready:
-        os.read(wake, 4096)
 
 
 def main() -> int:
