@@ -1,7 +1,7 @@
 """What a cancelled run does next: stop what lives, tell the truth about what had ended before, undo, end.
 
-The part of `next_step` from a cancel request to the end. Pure, reads no clock. `cancelled` is only ever said once
-no job can be alive any more.
+The part of `next_step` from a cancel request to the end, and from the undo of an ended run back to that end. Pure,
+reads no clock. `cancelled` is only ever said once no job can be alive any more.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from bq_copilot.amounts import size
 from bq_copilot.phases import Phase
 from bq_copilot.state import Job, RunState
 from bq_copilot.step_types import CancelJob, End, PollJob, ReadResult, Step, UndoEffect
-from bq_copilot.undo_transitions import came_too_late
-from bq_copilot.undoing import undo_steps
+from bq_copilot.undo_transitions import came_too_late, removable
+from bq_copilot.undoing import Undo, undo_steps
 from bq_copilot.values import CLOCK, Failure
 
 
@@ -23,9 +23,29 @@ def for_cancel(state: RunState) -> Step:
         return PollJob(job) if job.cancel_requested else CancelJob(job)
     if came_too_late(state):
         return _too_late(state)
-    if left:
-        return UndoEffect(left[0], intended=state.undoing is not None)
+    if left or state.undoing:
+        return _next(state, left)
     return _end(state)
+
+
+def for_undo(state: RunState) -> Step:
+    """Return what the undo of an ended run calls for now; it ends as it had ended."""
+    assert state.undo is not None
+    left = removable(state)
+    if left or state.undoing:
+        return _next(state, left)
+    return End(state.undo.phase, state.undo.failure)
+
+
+def _next(state: RunState, left: tuple[Undo, ...]) -> UndoEffect:
+    """What was begun is brought to its end first, whatever has been made meanwhile."""
+    begun = state.undoing
+    if begun is None:
+        return UndoEffect(left[0], intended=False)
+    named = Undo(begun.action, begun.target, begun.job_id)
+    return UndoEffect(
+        next((u for u in left if (u.action, u.target) == (begun.action, begun.target)), named), intended=True
+    )
 
 
 def _live(state: RunState, job_id: str) -> Job:

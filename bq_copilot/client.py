@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from bq_copilot import deciding, identities, identity, operating, rating, receipts, views
 from bq_copilot.client_history import HistoryVerbs, ReceiptVerbs
+from bq_copilot.client_undo import UndoVerbs
 from bq_copilot.errors import Damaged, LedgerUnavailable, Refused
 from bq_copilot.events import Event, RunReceived
 from bq_copilot.installation import Installation, find
@@ -137,7 +138,7 @@ class Copilot(ReceiptVerbs, SeriesVerbs):
         return list_views.pending(waiting_list.waiting_states(heads, reader), reader.now())
 
 
-class RunHandle(HistoryVerbs):
+class RunHandle(HistoryVerbs, UndoVerbs):
     """One run: look at it, follow it, decide about it. Its state is read from the ledger on every look."""
 
     def __init__(self, copilot: Copilot, run_id: str) -> None:

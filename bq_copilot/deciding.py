@@ -194,7 +194,7 @@ def cancel(journal: Journal, by: str, via: str, reason: str = "") -> RunState:
     def make(state: RunState) -> Event:
         if state.cancel is not None:
             raise _cancelled_before(state)
-        if state.phase.is_terminal and state.phase is not Phase.PARKED:
+        if state.undo is not None or (state.phase.is_terminal and state.phase is not Phase.PARKED):
             raise Conflict(_ended_before(state), code="ended_before", at=state.ended_at)
         if state.phase is Phase.AWAITING_FOLLOW_UP:
             return following_up.dismissed(state, by, via)
@@ -213,6 +213,8 @@ def _cancelled_before(state: RunState) -> Conflict:
 
 
 def _ended_before(state: RunState) -> str:
+    if state.undo is not None:
+        return f"The run had ended as {state.undo.phase}; what it left is being removed."
     if state.phase is Phase.COMPLETED:
         return f"completed before cancel: its answer is there since {state.ended_at:%Y-%m-%d %H:%M:%S} UTC."
     return f"The run has ended: {state.phase}."

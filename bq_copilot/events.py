@@ -39,7 +39,7 @@ from bq_copilot.turn_events import (
     TurnRequested,
     TurnTaken,
 )
-from bq_copilot.undo_events import CancelUnconfirmed, RetryRequested, UndoDone, UndoIntended
+from bq_copilot.undo_events import CancelUnconfirmed, RetryRequested, UndoDone, UndoIntended, UndoRequested
 from bq_copilot.values import (
     Cell,
     Chart,
@@ -311,6 +311,7 @@ Event = Annotated[
     | UndoIntended
     | UndoDone
     | RetryRequested
+    | UndoRequested
     | RunEnded,
     Field(discriminator="kind"),
 ]

@@ -29,6 +29,11 @@ def _with(state: RunState, series: Series) -> RunState:
     return replace(state, series=tuple(series if s.id == series.id else s for s in state.series))
 
 
+def _stands(state: RunState) -> bool:
+    """True when no word on a follow-up moves the run: it has ended, or is being stopped or undone."""
+    return state.phase in TERMINAL or state.cancel is not None or state.undo is not None
+
+
 def _series(state: RunState, kind: str, series: str) -> Series:
     found = state.series_of(series)
     if found is None:
@@ -48,7 +53,7 @@ def requested(state: RunState, rec: Recorded, e: ev.FollowUpRequested) -> RunSta
     need(all(s.decided for s in state.series), state, e.kind, "another one waits")
     offered = e.offer is None or digest_of_terms(e.offer) == e.offer_digest
     need(offered, state, e.kind, "the digest does not name the offer")
-    phase = state.phase if state.phase in TERMINAL else Phase.AWAITING_FOLLOW_UP
+    phase = state.phase if _stands(state) else Phase.AWAITING_FOLLOW_UP
     return replace(state, series=(*state.series, Series(e)), phase=phase)
 
 
@@ -59,7 +64,7 @@ def decided(state: RunState, rec: Recorded, e: ev.FollowUpDecided) -> RunState:
     need(late is (e.verdict == "expired"), state, e.kind, f"it expires at {series.requested.expires_at}")
     whole = e.grant is None or digest_of_terms(e.grant.terms) == e.grant.digest == e.grant.decision.digest
     need(whole and (e.grant is None or e.verdict == "accept"), state, e.kind, "the grant is not what was decided")
-    phase = state.phase if state.phase in TERMINAL else Phase.ANSWERING
+    phase = state.phase if _stands(state) else Phase.ANSWERING
     return replace(_with(state, replace(series, decided=e, decided_at=rec.at)), phase=phase)
 
 
@@ -82,6 +87,8 @@ def used(state: RunState, rec: Recorded, e: ev.GrantUsed) -> RunState:
     assert series.grant is not None
     terms = series.grant.terms
     need(series.stopped is None, state, e.kind, "the series was stopped")
+    kept = state.cancel is None and state.undo is None and series.revoked_at is None
+    need(kept, state, e.kind, "the grant was taken back")
     need(series.use_of(e.run) is None, state, e.kind, f"{e.run} has used it before")
     need(rec.at <= terms.until, state, e.kind, f"the grant ended at {terms.until:%Y-%m-%d %H:%M} UTC")
     need(e.bytes_reserved <= terms.bytes_per_run, state, e.kind, "a single run may not take so much")

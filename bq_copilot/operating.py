@@ -1,4 +1,4 @@
-"""What an operator does to a run that is parked: let it go on, or give it up. Each is one append.
+"""What an operator does to a run that stands: let it go on, give it up, try the rest again, undo it. One append each.
 
 Also parks a run that this version cannot read: it folds what it can, and records after the last row that a newer
 version is needed, so that no process of this version guesses what the unknown event means.
@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from bq_copilot.appending import append
 from bq_copilot.deciding import end_cancelled
 from bq_copilot.errors import Conflict, Refused
-from bq_copilot.events import CancelRequested, Event, Recorded, RetryRequested, RunEnded, RunUnparked
+from bq_copilot.events import CancelRequested, Event, Recorded, RetryRequested, RunEnded, RunUnparked, UndoRequested
 from bq_copilot.journal import Journal
 from bq_copilot.ledger import HeadMoved, Ledger
 from bq_copilot.ledger_reader import UnknownEvent, parse_all
@@ -19,7 +20,7 @@ from bq_copilot.legality import IllegalTransition
 from bq_copilot.phases import TERMINAL, Phase
 from bq_copilot.state import RunState
 from bq_copilot.transitions import apply
-from bq_copilot.undo_transitions import unfinished
+from bq_copilot.undo_transitions import UNDOABLE, removable, unfinished
 from bq_copilot.values import Failure
 
 
@@ -66,6 +67,31 @@ def _nothing_to_retry(state: RunState) -> Refused:
         code="nothing_to_retry",
         next="Ask the question again with `bq-copilot ask`.",
     )
+
+
+def undo(journal: Journal, by: str, via: str, reason: str = "") -> RunState:
+    """Let an ended run remove what it left: follow-ups, grants, tables of no result. Raises Refused or Conflict."""
+
+    def make(state: RunState) -> Event:
+        if state.undo is not None:
+            first = state.undo.requested.by
+            raise Conflict(f"{first} asked for it before.", code="undone_before", winner=first)
+        if state.phase not in UNDOABLE or not removable(state):
+            raise _nothing_to_undo(state)
+        return UndoRequested(by=by, via=via, reason=reason)
+
+    return append(journal, make)
+
+
+def _nothing_to_undo(state: RunState) -> Refused:
+    if not state.phase.is_terminal:
+        message, hint = "has not ended", f"Stop it: `bq-copilot cancel {state.run_id}`."
+    elif state.phase is Phase.PARKED:
+        message, hint = "is parked", f"Give it up: `bq-copilot abandon {state.run_id}` removes what it made."
+    else:
+        message = "has left no follow-up, no grant, and no table but those of its results"
+        hint = f"Its results stay readable: `bq-copilot show {state.run_id}`."
+    return Refused(f"{state.run_id} {message}; nothing is to be undone.", code="nothing_to_undo", next=hint)
 
 
 def _append(journal: Journal, make: Callable[[RunState], Event]) -> RunState:

@@ -127,6 +127,11 @@ class PrefectApi:
         """Stop its schedules, and remove the runs that they have planned."""
         self._call("POST", f"/deployments/{quote(deployment_id)}/pause_deployment", {})
 
+    def delete_schedule(self, deployment_id: str, schedule_id: str) -> bool:
+        """Delete one schedule of a deployment, and the runs that it has planned; False when it is not there."""
+        found = self._call("DELETE", f"/deployments/{quote(deployment_id)}/schedules/{quote(schedule_id)}")
+        return found is not None
+
     def newest_due(self, deployment_id: str, after: datetime, before: datetime) -> str:
         """Return the newest time between two moments for which a deployment's schedule made a run; else empty."""
         expected = {"after_": after.isoformat(), "before_": before.isoformat()}

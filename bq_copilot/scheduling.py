@@ -2,12 +2,13 @@
 
 Edge module. Decides what that deployment looks like. It is named after the series, so that a repeated step finds it,
 and is never changed once it is there: whoever edits its schedule in the Prefect UI is right. What is stopped is
-paused, not removed, so that its runs stay together. Whether anything may run is not decided here but by the ledger.
+paused, not removed, so that its runs stay together; what is undone loses its schedule. Whether anything may run is
+not decided here but by the ledger.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from bq_copilot.appending import append
 from bq_copilot.card_markdown import plain
@@ -99,6 +100,22 @@ def _like(template: dict[str, Any], state: RunState, series: Series) -> dict[str
         "parameters": {"parent": state.run_id, "series": series.id, "environment": environment},
         "schedules": [{"schedule": schedule_of(accepted.rhythm), "active": True}],
     }
+
+
+def delete(api: PrefectApi, parent: str, series: str) -> Literal["done", "absent", "not_ours"]:
+    """Delete the series' schedules, if the deployment is this parent's. Raises Unreachable or Refused.
+
+    The deployment stays: without a schedule it starts nothing, and a run of it that waits for a person needs it.
+    """
+    found = api.deployment(f"{FLOW}/{series}")
+    if found is None:
+        return "absent"
+    parameters: dict[str, Any] = found.get("parameters") or {}
+    if parameters.get("parent") != parent:
+        return "not_ours"
+    schedules: list[dict[str, Any]] = found.get("schedules") or []
+    gone = [api.delete_schedule(str(found["id"]), str(s["id"])) for s in schedules]
+    return "done" if any(gone) else "absent"
 
 
 def pause(api: PrefectApi, series: str) -> bool:

@@ -33,6 +33,8 @@ class Series:
     scheduled: FollowUpScheduled | None = None
     stopped: FollowUpStopped | None = None
     stopped_at: datetime | None = None
+    revoked_at: datetime | None = None
+    """When its standing grant was taken back, because what the run made was undone."""
     uses: tuple[GrantUsed, ...] = ()
     settled: tuple[GrantSettled, ...] = ()
     ran: tuple[FollowUpRan, ...] = ()

@@ -112,7 +112,7 @@ def _grant(series: Series, grant: Grant, now: datetime) -> GrantView:
         bytes_left=max(0, terms.bytes_total - series.spent),
         uses=len(series.uses),
         until=terms.until.isoformat(),
-        ended=now > terms.until or series.stopped is not None,
+        ended=now > terms.until or series.stopped is not None or series.revoked_at is not None,
     )
 
 

@@ -34,6 +34,7 @@ from bq_copilot.events import (
     RunStarted,
     TurnTaken,
     UndoIntended,
+    UndoRequested,
     Waited,
 )
 from bq_copilot.follow_up_events import GrantClaimed, PlanReused
@@ -128,6 +129,15 @@ class Job:
         return self.finished is None
 
 
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """An ended run whose traces are being removed: who asked, and the end that it comes back to."""
+
+    requested: UndoRequested
+    phase: Phase
+    failure: Failure | None
+
+
 def _no_jobs() -> Mapping[str, Job]:
     return MappingProxyType({})
 
@@ -183,6 +193,8 @@ class RunState:
     effects: tuple[Event, ...] = ()
     """The receipts of what the run made and of what is undone, oldest first."""
     undoing: UndoIntended | None = None
+    undo: Undone | None = None
+    """Set while what an ended run has left is being removed."""
     waiting: Waited | None = None
     failure: Failure | None = None
     ended_at: datetime | None = None

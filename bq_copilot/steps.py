@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bq_copilot import clarifying, follow_up_steps, toolbox
 from bq_copilot.amounts import money
-from bq_copilot.cancel_steps import for_cancel
+from bq_copilot.cancel_steps import for_cancel, for_undo
 from bq_copilot.phases import TOOLS, Phase
 from bq_copilot.plan_steps import for_plan
 from bq_copilot.query_steps import for_query
@@ -82,6 +82,8 @@ def next_step(state: RunState) -> Step:
     """Return what `state` calls for."""
     if state.phase.is_terminal:
         return Done(state.phase)
+    if state.undo is not None:
+        return for_undo(state)
     if state.cancel is not None:
         return for_cancel(state)
     if state.pinned is None:

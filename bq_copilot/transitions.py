@@ -68,6 +68,8 @@ def _may_follow_the_end(state: RunState, event: ev.Event) -> bool:
         return True
     if event.kind == "retry_requested":
         return state.phase in _TAKEN_UP
+    if event.kind == "undo_requested":
+        return state.phase in undoing.UNDOABLE
     if event.kind in follow_ups.AFTER_THE_END:
         return state.phase is Phase.COMPLETED
     return (state.phase is Phase.PARKED and event.kind in _OUT_OF_THE_PARK) or _is_unread(event)
@@ -105,6 +107,7 @@ def _step_failed(state: RunState, rec: Recorded, e: ev.StepFailed) -> RunState:
 
 def _cancel_requested(state: RunState, rec: Recorded, e: ev.CancelRequested) -> RunState:
     need(state.cancel is None, state, e.kind, "a cancel was requested before")
+    need(state.undo is None, state, e.kind, "it had ended before; what it left is being removed")
     return replace(_unended(state), cancel=e, phase=Phase.CANCELLING, waiting=None)
 
 
@@ -129,8 +132,11 @@ def _ended(state: RunState, rec: Recorded, e: ev.RunEnded) -> RunState:
     need(idle, state, e.kind, "a job may still be alive")
     need((phase is Phase.CANCELLED) <= (state.cancel is not None), state, e.kind, "nobody cancelled it")
     parked_in = state.phase if phase is Phase.PARKED else None
+    undo = state.undo if parked_in else None
+    as_before = undo is not None or state.undo is None or phase is state.undo.phase
+    need(as_before, state, e.kind, "it ends as it had ended before")
     ended = replace(state, phase=phase, failure=e.failure, ended_at=rec.at, waiting=None)
-    return replace(ended, parked_in=parked_in)
+    return replace(ended, parked_in=parked_in, undo=undo)
 
 
 _APPLY: dict[str, Callable[[RunState, Recorded, Any], RunState]] = {
@@ -172,5 +178,6 @@ _APPLY: dict[str, Callable[[RunState, Recorded, Any], RunState]] = {
     "undo_intended": undoing.undo_intended,
     "undo_done": undoing.undo_done,
     "retry_requested": undoing.retry_requested,
+    "undo_requested": undoing.undo_requested,
     "run_ended": _ended,
 }

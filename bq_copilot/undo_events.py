@@ -47,6 +47,15 @@ class UndoDone(Value):
     failure: Failure | None = None
 
 
+class UndoRequested(Value):
+    """Somebody wants what an ended run has left in the world to be removed; what it found out stays readable."""
+
+    kind: Literal["undo_requested"] = "undo_requested"
+    by: str
+    via: str
+    reason: str = ""
+
+
 class RetryRequested(Value):
     """Somebody wants what did not finish to be tried again; what finished stays."""
 

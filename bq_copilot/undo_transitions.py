@@ -12,9 +12,13 @@ from types import MappingProxyType
 from bq_copilot import events as ev
 from bq_copilot.events import Recorded
 from bq_copilot.legality import need
-from bq_copilot.phases import Phase
-from bq_copilot.state import Job, RunState
+from bq_copilot.phases import TERMINAL, Phase
+from bq_copilot.state import Job, RunState, Undone
+from bq_copilot.undoing import Undo, undo_steps
 from bq_copilot.values import CLOCK
+
+UNDOABLE = TERMINAL - {Phase.CANCELLED, Phase.PARKED}
+"""Ends after which something of the run may be left: a cancel has undone all of it, a parked run can be abandoned."""
 
 
 def came_too_late(state: RunState) -> bool:
@@ -27,15 +31,27 @@ def came_too_late(state: RunState) -> bool:
     return done and any(j is not None and j.cancel_requested for j in over)
 
 
+def stopping(state: RunState) -> bool:
+    """True while a job is being stopped, or what the run made is being removed."""
+    ends = state.cancel is not None or state.undo is not None
+    return ends or any(j.cancel_requested for j in state.live_jobs)
+
+
+def what_stops(state: RunState) -> str:
+    """Return what a person asked for that is not confirmed yet: `cancel`, or `undo` of a run that has ended."""
+    return "undo" if state.undo is not None else "cancel"
+
+
 def cancel_unconfirmed(state: RunState, rec: Recorded, e: ev.CancelUnconfirmed) -> RunState:
-    stopping = state.cancel is not None or any(j.cancel_requested for j in state.live_jobs)
-    need(stopping, state, e.kind, "nothing is being stopped")
-    waits = ev.Waited(what="cancel", reason=f"cancel unconfirmed: {e.reason}", attempt=e.tries, until=e.until)
+    need(stopping(state), state, e.kind, "nothing is being stopped")
+    what = what_stops(state)
+    waits = ev.Waited(what=what, reason=f"{what} unconfirmed: {e.reason}", attempt=e.tries, until=e.until)
     return replace(state, unconfirmed=e, waiting=waits)
 
 
 def undo_intended(state: RunState, rec: Recorded, e: ev.UndoIntended) -> RunState:
-    need(state.cancel is not None and not state.live_jobs, state, e.kind, "nothing is to be undone yet")
+    asked = state.cancel is not None or state.undo is not None
+    need(asked and not state.live_jobs, state, e.kind, "nothing is to be undone yet")
     return replace(state, undoing=e, phase=Phase.COMPENSATING)
 
 
@@ -43,7 +59,24 @@ def undo_done(state: RunState, rec: Recorded, e: ev.UndoDone) -> RunState:
     open_ = state.undoing
     ours = open_ is not None and (open_.action, open_.target) == (e.action, e.target)
     need(ours, state, e.kind, "that is not being undone")
-    return replace(state, undoing=None, waiting=None, unconfirmed=None)
+    after = replace(state, undoing=None, waiting=None, unconfirmed=None)
+    if e.action != "revoke_grant":
+        return after
+    taken_back = (replace(s, revoked_at=rec.at) if s.id == e.target else s for s in state.series)
+    return replace(after, series=tuple(taken_back))
+
+
+def removable(state: RunState) -> tuple[Undo, ...]:
+    """Return what an ended run has left in the world; the table of a result that counts is the result, and stays."""
+    kept = {r.destination for r in state.results.values()}
+    return tuple(u for u in undo_steps(state.effects) if u.action != "cancel_job" and u.target not in kept)
+
+
+def undo_requested(state: RunState, rec: Recorded, e: ev.UndoRequested) -> RunState:
+    """The run goes to work once more, only to remove what it left; then it ends as it had ended."""
+    ended = state.phase in UNDOABLE
+    need(ended and bool(removable(state)), state, e.kind, "there is nothing to undo")
+    return replace(state, undo=Undone(e, state.phase, state.failure), phase=Phase.COMPENSATING, ended_at=None)
 
 
 def unfinished(state: RunState) -> Mapping[str, Job | None]:

@@ -51,7 +51,7 @@ def step_words(step: Step) -> str:  # noqa: PLR0912 - one arm a step
         case steps.CancelJob():
             return f"stops job {step.job.intent.query}"
         case steps.UndoEffect():
-            return f"removes {step.undo.target}"
+            return _undoes(step)
         case steps.ReadResult():
             return f"reads the result of {step.job.intent.query}"
         case steps.WriteAnswer():
@@ -74,6 +74,11 @@ def step_words(step: Step) -> str:  # noqa: PLR0912 - one arm a step
             return f"has ended as {step.phase}"
         case _:
             assert_never(step)
+
+
+def _undoes(step: steps.UndoEffect) -> str:
+    verb = {"delete_follow_up": "deletes follow-up", "revoke_grant": "revokes the grant of"}
+    return f"{verb.get(step.undo.action, 'removes')} {step.undo.target}"
 
 
 def event_words(event: ev.Event) -> str:  # noqa: PLR0912 - one arm an event
@@ -170,6 +175,8 @@ def _undo_words(event: ev.Event) -> str:
         case ev.UndoDone():
             why = f": {event.failure.message}" if event.failure else ""
             return f"{_UNDO[event.action]} {event.target}: {_OUTCOME[event.outcome]}{why}"
+        case ev.UndoRequested():
+            return f"{event.by} asked to remove what it left via {event.via}"
         case ev.RetryRequested():
             return f"{event.by} asked to try the rest again via {event.via}"
         case ev.RunEnded():
@@ -178,7 +185,7 @@ def _undo_words(event: ev.Event) -> str:
             return follow_up_words(event) or event.kind.replace("_", " ")
 
 
-_UNDO = {"drop_table": "scratch table", "delete_follow_up": "follow-up", "revoke_grant": "grant"}
+_UNDO = {"drop_table": "scratch table", "delete_follow_up": "follow-up", "revoke_grant": "grant of"}
 
 _OUTCOME = {
     "done": "removed",

@@ -16,7 +16,7 @@ from prefect.states import Cancelled, Completed, Failed
 from pydantic import Field
 
 from blocks.environment import open_environment
-from bq_copilot import steps
+from bq_copilot import steps, undo_transitions
 from bq_copilot.errors import Damaged, LedgerUnavailable, Refused, Superseded, Transient
 from bq_copilot.ledger import HeadMoved
 from bq_copilot.phases import Phase
@@ -98,7 +98,10 @@ async def attempt(run: Run, step: steps.Step, warm_seconds: float) -> None:
     except (HeadMoved, Superseded, LedgerUnavailable):
         raise
     except StepTimedOut as error:
-        endings.time_out(run, step, error)
+        if undo_transitions.stopping(run.state) and isinstance(step, steps.UndoEffect):
+            await retries.stay_unconfirmed(run, step, error)
+        else:
+            endings.time_out(run, step, error)
     except Transient as error:
         if error.tried:
             retries.note(run, step, ok=False)

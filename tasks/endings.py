@@ -102,7 +102,7 @@ def overdue(run: Run) -> bool:
 
 def seconds_left(run: Run) -> float | None:
     """Return what is left of the time of the whole run; None once it is being stopped."""
-    if run.state.received_at is None or run.state.cancel is not None:
+    if run.state.received_at is None or run.state.cancel is not None or run.state.undo is not None:
         return None
     age = (run.journal.ledger.now() - run.state.received_at).total_seconds()
     return run.rules.budgets.wall_seconds - age

@@ -20,7 +20,7 @@ from prefect.runtime import flow_run
 from prefect.states import Running
 
 from bq_copilot.circuits import Provider
-from bq_copilot.errors import Transient
+from bq_copilot.errors import CopilotError, Transient
 from bq_copilot.events import CancelUnconfirmed, JobCancelRequested, RunEnded
 from bq_copilot.phases import Phase
 from bq_copilot.retrying import GiveUp, next_wait, unconfirmed_pause
@@ -36,6 +36,7 @@ from bq_copilot.step_types import (
     SubmitJob,
     TakeTurn,
 )
+from bq_copilot.undo_transitions import stopping, what_stops
 from bq_copilot.values import Failure
 from tasks.outage import is_outage
 from tasks.run import Run
@@ -100,11 +101,6 @@ async def wait_or_give_up(run: Run, step: Step, error: Transient) -> None:
     await tell(f"tries again after: {found.reason}")
 
 
-def stopping(state: RunState) -> bool:
-    """True while a job is being stopped, or what the run made is being removed."""
-    return state.cancel is not None or any(j.cancel_requested for j in state.live_jobs)
-
-
 def _give_up(run: Run, step: Step, error: Transient, why: str) -> None:
     """A job that the warehouse may have is stopped, and so is settled; anything else ends the run."""
     job = _job_of(run.state, step)
@@ -131,14 +127,14 @@ def stop_job(run: Run, job: Job, why: str) -> None:
     run.append(JobCancelRequested(query=intent.query, job_id=intent.job_id, attempt=intent.attempt, reason=why))
 
 
-async def stay_unconfirmed(run: Run, step: Step, error: Transient) -> None:
+async def stay_unconfirmed(run: Run, step: Step, error: CopilotError) -> None:
     """Record that nobody knows yet whether the jobs have stopped, raise the alarm, wait; later, end the process."""
     tries = run.state.unconfirmed.tries + 1 if run.state.unconfirmed else 1
     jobs = tuple(job.intent.job_id for job in run.state.live_jobs)
     until = run.journal.ledger.now() + timedelta(seconds=unconfirmed_pause(tries))
     run.append(CancelUnconfirmed(tries=tries, jobs=jobs, reason=str(error), until=until))
     _alarm(run, tries, jobs, str(error))
-    await tell(f"cancel unconfirmed: {error}, next try {_clock(until)}")
+    await tell(f"{what_stops(run.state)} unconfirmed: {error}, next try {_clock(until)}")
     run.unconfirmed += 1
     if run.unconfirmed >= HELD_TRIES:
         await rest(run, tries)

@@ -76,6 +76,8 @@ async def not_due(env: Environment, origin: FollowUpOrigin) -> str:
         if stands == "ended":
             _stop(journal, origin.series)
         return f"the series has {stands}" if stands == "ended" else "the series was stopped"
+    if journal.state.cancel is not None or journal.state.undo is not None:
+        return "the run that proposed the series is being undone"
     later = await newest_due(origin.due.isoformat(), now.isoformat())
     if not later:
         return ""

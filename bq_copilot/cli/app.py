@@ -50,6 +50,7 @@ OWN = {
     "resume": operating.resume,
     "abandon": operating.abandon,
     "retry": operating.retry,
+    "undo": operating.undo,
     "budget": budgeting.budget,
 }
 

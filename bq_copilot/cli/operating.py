@@ -1,4 +1,4 @@
-"""The commands of an operator: resume and abandon a parked run.
+"""The commands of an operator: resume and abandon a parked run, retry a partly finished one, undo an ended one.
 
 A parked run waits for neither time nor answer: something kept several processes from going on, or a newer version
 wrote it. `runs --phase parked` lists them with their reasons.
@@ -14,6 +14,7 @@ from bq_copilot.cli.options import Environment, Json, RunId
 from bq_copilot.cli.steering import done
 from bq_copilot.client import Copilot
 from bq_copilot.parts import parts
+from bq_copilot.undo_transitions import removable
 
 Reason = Annotated[str, typer.Option(help="Why, for the receipt.")]
 
@@ -29,6 +30,14 @@ def retry(run: RunId, reason: Reason = "", json: Json = False, environment: Envi
     handle = Copilot(environment=environment, via="cli").run(run).retry(reason)
     left = ", ".join(p.query for p in parts(handle.state) if p.state != "finished")
     done(handle, f"{run} goes on with {left}.", as_json=json)
+
+
+def undo(run: RunId, reason: Reason = "", json: Json = False, environment: Environment = "default") -> None:
+    """Remove what an ended run left: follow-ups, standing grants, tables without a result; its results stay."""
+    handle = Copilot(environment=environment, via="cli").run(run)
+    left = ", ".join(dict.fromkeys(u.target for u in removable(handle.state)))
+    handle.undo(reason)
+    done(handle, f"{run} removes what it left: {left}. Its results stay readable.", as_json=json)
 
 
 def abandon(run: RunId, reason: Reason = "", json: Json = False, environment: Environment = "default") -> None:

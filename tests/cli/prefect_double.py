@@ -53,12 +53,14 @@ class PrefectDouble:
         if path == "/deployments/d-1/create_flow_run":
             return 201, self._create(body)
         if path.startswith("/deployments/"):
-            return self._about_series(path, body)
+            return self._about_series(method, path, body)
         if path.startswith("/block_types/"):
             return (200, {"data": self.block}) if self.block else (404, {"detail": "not found"})
         return self._about_runs(path, body)
 
-    def _about_series(self, path: str, body: Any) -> tuple[int, Any]:
+    def _about_series(self, method: str, path: str, body: Any) -> tuple[int, Any]:
+        if method == "DELETE":
+            return self._delete_schedule(*path.split("/")[2::2])
         if path == "/deployments/":
             found = self.deployments.setdefault(f"follow-up/{body['name']}", {**body, "id": f"d-{body['name']}"})
             return 201, found
@@ -67,7 +69,19 @@ class PrefectDouble:
         name = path.removeprefix("/deployments/name/")
         if name == "follow-up/follow-up" and self.has_deployment:
             return 200, {"id": "d-2", "flow_id": "f-1", "entrypoint": "flows/follow_up.py:follow_up"}
-        return (200, self.deployments[name]) if name in self.deployments else (404, {"detail": "not found"})
+        return (200, self._shown(name)) if name in self.deployments else (404, {"detail": "not found"})
+
+    def _shown(self, name: str) -> dict[str, Any]:
+        found = self.deployments[name]
+        return {**found, "schedules": [{**s, "id": f"s-{n}"} for n, s in enumerate(found.get("schedules", []))]}
+
+    def _delete_schedule(self, deployment_id: str, schedule_id: str) -> tuple[int, Any]:
+        for found in (d for d in self.deployments.values() if d["id"] == deployment_id):
+            number = int(schedule_id.removeprefix("s-"))
+            if number < len(found["schedules"]):
+                del found["schedules"][number]
+                return 204, None
+        return 404, {"detail": "not found"}
 
     def _create(self, body: dict[str, Any]) -> dict[str, Any]:
         key = body["idempotency_key"]
@@ -111,7 +125,7 @@ def serving(double: PrefectDouble) -> Iterator[PrefectDouble]:
             self.end_headers()
             self.wfile.write(data)
 
-        do_GET = do_POST = _reply
+        do_GET = do_POST = do_DELETE = _reply
 
         def log_message(self, format: str, *args: Any) -> None:
             """Stay silent."""

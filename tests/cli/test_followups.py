@@ -104,3 +104,25 @@ def test_prefect_understands_every_form_of_rhythm() -> None:
     ]
     for form in forms:
         assert TypeAdapter(SCHEDULE_TYPES).validate_python(scheduling.schedule_of(form)) is not None
+
+
+def test_undo_puts_an_ended_run_back_to_take_back_what_it_scheduled(home: Path, bq: Bq, prefect: PrefectDouble) -> None:
+    """It says what is removed and what stays, and the flow run is queued once more."""
+    series = _added(home, bq)
+    bq("followups", "accept", series)
+    parent, prefect.state = bq("followups", "--json").json["follow_ups"][0]["parent_run"], "COMPLETED"
+    said = bq("undo", parent, "--reason", "asked by mistake")
+    assert (said.code, said.out.split("\n")[0]) == (
+        0,
+        f"{parent} removes what it left: {series}. Its results stay readable.",
+    )
+    assert [b["state"]["type"] for b in prefect.bodies("/set_state")] == ["CRASHED", "SCHEDULED"]
+    view = bq("show", parent, "--json").json
+    assert (view["phase"], len(view["results"][0]["rows"])) == ("compensating", len(rr.ROWS))
+
+
+def test_nothing_is_undone_of_a_run_that_left_nothing(home: Path, bq: Bq) -> None:
+    """It is refused, with what stays readable."""
+    found = bq("undo", rr.finished(home).run_id, "--json")
+    assert (found.code, found.json["error"]["code"]) == (3, "nothing_to_undo")
+    assert "stay readable" in found.json["error"]["next"]

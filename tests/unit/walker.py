@@ -126,12 +126,17 @@ class Walker:
         return self.journal.state
 
     def taken_up(self) -> bool:
-        """Ask to try the rest again, now and then, where something is left."""
+        """Ask to try the rest again, or to undo what is left, now and then, where something is."""
         if self.retries and self.random.random() < 0.5:
             return False
         self.retries += 1
+        wishes = [ev.RetryRequested(by="ana", via="test"), ev.UndoRequested(by="ana", via="test")]
+        self.random.shuffle(wishes)
+        return any(self._accepted(wish) for wish in wishes)
+
+    def _accepted(self, wish: ev.Event) -> bool:
         try:
-            self.journal.append(ev.RetryRequested(by="ana", via="test"))
+            self.journal.append(wish)
         except Refused:
             return False
         return True
