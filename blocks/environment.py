@@ -5,11 +5,12 @@ The one place where blocks become adapters. It is not a value: it holds live cli
 
 from __future__ import annotations
 
-import asyncio
+import time
 from functools import cached_property
 
 import httpx
 
+from blocks.documents import load
 from blocks.language_model import LanguageModel
 from blocks.ledger_store import LedgerStore
 from blocks.policy import Policy
@@ -24,6 +25,9 @@ from bq_copilot.local_user import local_user
 from bq_copilot.ports import Embedder
 from bq_copilot.ports import LanguageModel as LanguageModelPort
 from bq_copilot.shelf import Shelf
+
+FRESH = 1.0
+"""Seconds for which a policy that was read counts as the one of this moment."""
 
 
 class Environment:
@@ -44,6 +48,7 @@ class Environment:
         self.store_block = store
         self.policy_block = policy
         self.notes_block = notes
+        self._loaded = time.monotonic()
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -97,24 +102,24 @@ class Environment:
         return self.policy_block.value()
 
     async def policy_now(self) -> policy.Policy:
-        """The typed policy as it stands at this moment. Raises Transient when nobody can say."""
+        """The typed policy as it stands at this moment, at most `FRESH` old. Raises Transient when nobody can say."""
+        if time.monotonic() - self._loaded < FRESH:
+            return self.policy
         try:
-            block = await Policy.aload(self.name)
+            blocks = await load(self.name, (Policy,))
         except httpx.HTTPError as error:
             raise Transient(f"the policy cannot be read now: {error}", code="policy_unreachable") from error
-        return block.value()
+        return blocks.one(Policy).value()
 
 
 async def open_environment(name: str = "default") -> Environment:
-    """Load the blocks called `name`, side by side. Raises ValueError when one is missing; notes may be."""
-    warehouse, model, store, rules, noted = await asyncio.gather(
-        Warehouse.aload(name), LanguageModel.aload(name), LedgerStore.aload(name), Policy.aload(name), _notes(name)
+    """Load the blocks called `name` in one request. Raises ValueError when one is missing; notes may be."""
+    blocks = await load(name, (Warehouse, LanguageModel, LedgerStore, Policy, SemanticNotes))
+    return Environment(
+        blocks.one(Warehouse),
+        blocks.one(LanguageModel),
+        blocks.one(LedgerStore),
+        blocks.one(Policy),
+        name,
+        blocks.found(SemanticNotes),
     )
-    return Environment(warehouse, model, store, rules, name, noted)
-
-
-async def _notes(name: str) -> SemanticNotes | None:
-    try:
-        return await SemanticNotes.aload(name)
-    except ValueError:
-        return None  # the block is optional

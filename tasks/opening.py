@@ -24,6 +24,9 @@ from tasks.announcing import Announcer
 from tasks.lease import kept, take
 from tasks.run import Run
 
+PROMPTS = frozenset({"question_asked", "approval_requested", "follow_up_requested"})
+"""Kinds of events after which a process may give the run back and leave the rest to whoever is woken."""
+
 PATIENCE = 60.0
 """Seconds that a process waits for a ledger that does not answer before the run has begun."""
 
@@ -54,14 +57,15 @@ async def open_received(env: Environment, first: RunReceived, flow_run_id: str) 
     """
     run_id = identity.run_id(first.requester, first.request_key)
     journal, began = await _begin(env.ledger, run_id, first)
-    announcer = announce(journal, flow_run_id)
     if journal.state.phase.is_terminal:
+        announcer = announce(journal, flow_run_id)
         yield Run(env, journal)
         announcer.close()
         return
     lease, died = await take(env.ledger, run_id)
     if lease is None:
         raise Abort(f"another live process runs {run_id}")
+    announcer = announce(journal, flow_run_id, died=died)
     run = Run(env, journal)
     with kept(env.ledger, lease, fit=lambda: run.clock.in_time):
         journal.fence = lease.token
@@ -74,11 +78,15 @@ async def open_received(env: Environment, first: RunReceived, flow_run_id: str) 
             announcer.close()
 
 
-def announce(journal: Journal, flow_run_id: str) -> Announcer:
-    """Tell about what is recorded from now on, and about what may not have been told by the process before."""
+def announce(journal: Journal, flow_run_id: str, *, died: bool = True) -> Announcer:
+    """Tell about what is recorded from now on, and about what may not have been told by the process before.
+
+    One that died may have told nothing since its start; one that gave the run back was heard up to its last prompt.
+    """
     announcer, state = Announcer(journal.run_id, flow_run_id), RunState(run_id=journal.run_id)
     events = journal.ledger.read(journal.run_id)[: journal.state.seq]
-    since = max((e.seq for e in events if e.event.kind == "run_started"), default=1)
+    marks = {"run_started"} if died else {"run_started", *PROMPTS}
+    since = max((e.seq for e in events if e.event.kind in marks), default=1)
     for one in events:
         before, state = state, apply(state, one)
         announcer.hear(before, one, state, told=one.seq < since)

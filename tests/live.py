@@ -21,6 +21,7 @@ import yaml
 
 from bq_copilot import identity
 from bq_copilot.client import Copilot, RunHandle
+from bq_copilot.errors import Unreachable
 from bq_copilot.installation import find
 from bq_copilot.phases import Phase
 from bq_copilot.state import RunState
@@ -72,7 +73,10 @@ class Live:
 
     def ask(self, question: str, *, key: str | None = None) -> RunHandle:
         """Ask, and wait until a person is needed or the run has ended."""
-        return self.copilot.ask(question, request_key=key, timeout=PATIENCE)
+        run = self.copilot.record(question, request_key=key)
+        with suppress(Unreachable):  # a server that is only just back: the recovery service starts the run then
+            run.start(somebody_waits=True)
+        return run.wait(timeout=PATIENCE)
 
     def ask_with(
         self,
@@ -182,16 +186,16 @@ class Live:
 
     def arm_warehouse(self, kind: str, **more: Any) -> None:
         """Arm a fault of the sandbox."""
-        httpx.post(f"{self.record.warehouse_url}/faults", json={"kind": kind, **more}, timeout=10).raise_for_status()
+        httpx.post(f"{self.record.warehouse_url}/faults", json={"kind": kind, **more}, timeout=30).raise_for_status()
 
     def arm_model(self, kind: str, **more: Any) -> None:
         """Arm a fault of the offline model."""
-        httpx.post(f"{self._model}/faults", json={"kind": kind, **more}, timeout=10).raise_for_status()
+        httpx.post(f"{self._model}/faults", json={"kind": kind, **more}, timeout=30).raise_for_status()
 
     def disarm(self) -> None:
         """Forget all armed faults."""
         for url in (self.record.warehouse_url, self._model):
-            httpx.delete(f"{url}/faults", timeout=10).raise_for_status()
+            httpx.delete(f"{url}/faults", timeout=30).raise_for_status()
 
     @property
     def _model(self) -> str:

@@ -106,6 +106,9 @@ def _prefect(home: Home, ports: Mapping[str, int]) -> dict[str, str]:
         # The address has no TLS. Each run builds about ten API clients, and each of them parses this file before
         # its first request: 24 ms with the usual bundle of roots, 1 ms with one certificate.
         "PREFECT_API_SSL_CERT_FILE": str(home.certificate),
+        # server and clients come from one lock file; the check costs each process two requests on new connections
+        "PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED": "false",
+        "PREFECT_CLIENT_CSRF_SUPPORT_ENABLED": "false",  # the server has its protection off: asking it costs a request
         # in memory, one restart of the server would leak a concurrency slot for ever
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
         # the standard block types are in the database template; importing every collection costs a second

@@ -65,6 +65,16 @@ def test_each_event_is_a_prefect_event_with_a_computed_id(tmp_path: Path, emitte
     assert [e["id"] for e in emitted[len(before) :]] == [e["id"] for e in before]
 
 
+def test_after_a_process_that_gave_the_run_back_only_the_rest_is_told(
+    tmp_path: Path, emitted: list[dict[str, Any]]
+) -> None:
+    """It was heard up to the prompt that it left behind; what was decided since is new."""
+    run = rr.waiting_for_approval(tmp_path)
+    run.decided()
+    opening.announce(Journal.open(run.ledger, run.run_id), "f-2", died=False)
+    assert [e["event"] for e in emitted] == ["bq-copilot.approval_requested", "bq-copilot.approval_decided"]
+
+
 def test_what_others_record_while_a_process_runs_is_told_too(tmp_path: Path, emitted: list[dict[str, Any]]) -> None:
     """A decision from the command line reaches Prefect through the process that reads it."""
     run = rr.waiting_for_approval(tmp_path)
