@@ -70,6 +70,19 @@ TERMINAL = frozenset(
 
 WAITING = frozenset({Phase.AWAITING_ANSWER, Phase.AWAITING_APPROVAL, Phase.AWAITING_FOLLOW_UP})
 
+_NOT_COMPLETED = {Phase.FAILED: "FAILED", Phase.PARKED: "FAILED", Phase.CANCELLED: "CANCELLED"}
+
+
+def prefect_type(phase: Phase) -> str:
+    """Return the type of the Prefect state that agrees with a terminal phase."""
+    return _NOT_COMPLETED.get(phase, "COMPLETED")
+
+
+def prefect_name(phase: Phase) -> str:
+    """Return the name of that state, as Prefect's pages show it."""
+    return str(phase).replace("_", " ").title()
+
+
 _LOOKING = ("ask_user", "list_tables", "describe_table", "profile_column", "propose_plan", "give_up")
 
 TOOLS: dict[Phase, tuple[str, ...]] = {

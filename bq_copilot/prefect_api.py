@@ -193,6 +193,12 @@ class PrefectApi:
         body = {"flows": {"name": {"any_": list(flows)}}, "flow_runs": {"state": state}}
         return self._found({**body, "limit": limit, "offset": offset})
 
+    def ended(self, flows: Sequence[str], offset: int, limit: int) -> list[FlowRun]:
+        """Return some of the flow runs of these flows that have ended, those that ended last first."""
+        types = ["COMPLETED", "FAILED", "CANCELLED", "CRASHED"]
+        body = {"flows": {"name": {"any_": list(flows)}}, "flow_runs": {"state": {"type": {"any_": types}}}}
+        return self._found({**body, "sort": "END_TIME_DESC", "limit": limit, "offset": offset})
+
     def _pages(self, flows: Sequence[str], state: Mapping[str, Any], size: int = 200) -> list[FlowRun]:
         body = {"flows": {"name": {"any_": list(flows)}}, "flow_runs": {"state": state}, "limit": size}
         found: list[FlowRun] = []
@@ -221,7 +227,11 @@ class PrefectApi:
 
     def cancelled(self, flow_run_id: str, why: str) -> None:
         """Call a flow run cancelled that no process runs any more."""
-        state = {"type": "CANCELLED", "name": "Cancelled", "message": why}
+        self.settle(flow_run_id, "CANCELLED", "Cancelled", why)
+
+    def settle(self, flow_run_id: str, state_type: str, name: str, why: str) -> None:
+        """Say how a flow run has ended that no process runs any more, whatever stood there."""
+        state = {"type": state_type, "name": name, "message": why}
         self._must("POST", f"/flow_runs/{quote(flow_run_id)}/set_state", {"state": state, "force": True})
 
     def resume(self, flow_run_id: str, answers: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from bq_copilot.ledger import Lease, RunHead
-from bq_copilot.phases import TERMINAL, WAITING, Phase
+from bq_copilot.phases import TERMINAL, WAITING, Phase, prefect_type
 
 if TYPE_CHECKING:
     from bq_copilot.prefect_api import FlowRun
@@ -37,6 +37,8 @@ class Remedy(StrEnum):
     """Nobody decided in time."""
     CANCEL = "cancel"
     """It was cancelled in Prefect, which the ledger does not know yet."""
+    SETTLE = "settle"
+    """It has ended, Prefect says that it ended otherwise, and no process could put that right."""
 
 
 STOPPING = frozenset({Phase.CANCELLING, Phase.COMPENSATING})
@@ -81,6 +83,9 @@ UNSTARTED = 6.0
 
 CLOSING = 6.0
 """Seconds that an ended run's process gets to tell Prefect so."""
+
+TELLERS = 2
+"""Processes that may fail to tell Prefect how a run has ended, before it is told without one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +146,11 @@ def _of_ended(seen: Witnesses) -> Remedy:
         return Remedy.NONE
     if _sleeps(seen.flow_run):
         return Remedy.WAKE
-    unsettled = seen.flow_run.state_type in {"RUNNING", "PENDING", "PAUSED", "CRASHED", "CANCELLING"}
-    return Remedy.RESTART if unsettled and seen.still >= CLOSING else Remedy.NONE
+    kind = seen.flow_run.state_type
+    if kind in {"SCHEDULED", prefect_type(Phase(seen.head.phase))} or seen.still < CLOSING:
+        return Remedy.NONE
+    over = kind in {"FAILED", "CRASHED", "CANCELLED", "COMPLETED"}
+    return Remedy.SETTLE if over and seen.tries >= TELLERS else Remedy.RESTART
 
 
 def _of_living(seen: Witnesses, phase: Phase) -> Remedy:

@@ -25,6 +25,7 @@ from bq_copilot.local_user import local_user
 from bq_copilot.phases import TERMINAL, WAITING, Phase
 from bq_copilot.prefect_api import FlowRun
 from bq_copilot.recovering import UNSTARTED, Remedy, Witnesses, remedy
+from deployments.agreeing import Agreement
 from deployments.remedies import Case, apply
 from deployments.watching import Deaths, Slices, Tries, is_starting
 
@@ -60,6 +61,7 @@ class Recovery:
         self._sweeps, self._last = 0, -EVERY
         self._missing: set[str] = set()
         self._moving = True
+        self._agreement = Agreement(at, FLOWS, lambda flow_run: self._run_of(flow_run, {}))
         self._scheduled: dict[str, int] = {}
         """Parents of follow-ups, and the seq at which nothing of theirs was to be scheduled."""
 
@@ -95,7 +97,10 @@ class Recovery:
             flow_run = flow_runs.get(head.run_id)
             if flow_run is not None or self._is_missing(head):
                 done += self._help(head, held.get(head.run_id), flow_run)
-        self._tries.keep({*flow_runs, *(f.id for f in flow_runs.values()), *(h.run_id for h in (*moving, *waiting))})
+        for head, flow_run in self._otherwise_ended():
+            done += self._help(head, held.get(head.run_id), flow_run)
+        known = {*flow_runs, *(f.id for f in flow_runs.values()), *(h.run_id for h in (*moving, *waiting))}
+        self._tries.keep(known | self._agreement.differing)
         self._forget_dead(held, {h.run_id for h in (*moving, *waiting)})
         return done
 
@@ -126,6 +131,10 @@ class Recovery:
         self._suspended = self._suspended + 50 if len(page) == 50 else 0
         runs = {self._run_of(f, by_flow_run): f for f in page}
         return {run_id: f for run_id, f in runs.items() if run_id not in found}
+
+    def _otherwise_ended(self) -> list[tuple[RunHead, FlowRun]]:
+        """Return ended runs of which Prefect says that they ended otherwise, every few looks."""
+        return [] if self._sweeps % 5 else self._agreement.look()
 
     def _run_of(self, flow_run: FlowRun, by_flow_run: Mapping[str, str]) -> str:
         said = flow_run.parameters

@@ -17,7 +17,7 @@ from bq_copilot.installation import Installation
 from bq_copilot.journal import Journal
 from bq_copilot.ledger import RunHead
 from bq_copilot.ledger_reader import UnknownEvent
-from bq_copilot.phases import TERMINAL, Phase
+from bq_copilot.phases import TERMINAL, Phase, prefect_name, prefect_type
 from bq_copilot.recovering import Remedy
 from bq_copilot.values import Failure
 from bq_copilot.waking import start
@@ -126,6 +126,15 @@ def _cancel(at: Installation, case: Case) -> None:
         _told(at.api.restart(case.flow_run_id, "it was cancelled; its jobs are being stopped"), case)
 
 
+def _settle(at: Installation, case: Case) -> None:
+    """Say in Prefect how the run has ended: by its phase, which the ledger has, and by its own words."""
+    phase = Phase(case.head.phase)
+    failure = Journal.open(at.ledger, case.head.run_id).state.failure
+    said = f"{failure.message}; " if failure else ""
+    why = f"{said}put right by the recovery service: the run has ended as {phase}"
+    at.api.settle(case.flow_run_id, prefect_type(phase), prefect_name(phase), why)
+
+
 _ACTS: dict[Remedy, Callable[[Installation, Case], None]] = {
     Remedy.NONE: lambda _at, _case: None,
     Remedy.CREATE: _create,
@@ -134,4 +143,5 @@ _ACTS: dict[Remedy, Callable[[Installation, Case], None]] = {
     Remedy.RELABEL: _relabel,
     Remedy.EXPIRE: _expire,
     Remedy.CANCEL: _cancel,
+    Remedy.SETTLE: _settle,
 }

@@ -19,7 +19,7 @@ from blocks.environment import open_environment
 from bq_copilot import steps, undo_transitions
 from bq_copilot.errors import Damaged, LedgerUnavailable, Refused, Superseded, Transient
 from bq_copilot.ledger import HeadMoved
-from bq_copilot.phases import Phase
+from bq_copilot.phases import Phase, prefect_name, prefect_type
 from bq_copilot.state import RunState
 from tasks import (
     answers,
@@ -200,11 +200,11 @@ def outcome(state: RunState) -> State[Any]:
     """Return the Prefect state that agrees with the run's phase."""
     said = state.failure.message if state.failure else ""
     summary = {"run_id": state.run_id, "phase": str(state.phase), "message": said}
-    name = str(state.phase).replace("_", " ").title()
-    match state.phase:
-        case Phase.FAILED | Phase.PARKED:
+    name = prefect_name(state.phase)
+    match prefect_type(state.phase):
+        case "FAILED":
             return Failed(name=name, message=said)
-        case Phase.CANCELLED:
+        case "CANCELLED":
             return Cancelled(message=said)
         case _:
             return Completed(name=name, message=said, data=summary)

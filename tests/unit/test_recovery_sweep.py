@@ -17,6 +17,7 @@ from bq_copilot.phases import Phase
 from bq_copilot.prefect_api import FlowRun
 from bq_copilot.recovering import Remedy
 from bq_copilot.testing import MemoryLedger
+from bq_copilot.values import Failure
 from deployments.recovery import Recovery
 from tests.unit.walker import Walker, received
 
@@ -57,6 +58,15 @@ class Prefect:
         self._called("suspended")
         return [f for f in self.runs.values() if f.state_name == "Suspended"][offset : offset + limit]
 
+    def ended(self, _flows: object, offset: int, limit: int) -> list[FlowRun]:
+        self._called("ended")
+        kinds = {"COMPLETED", "FAILED", "CANCELLED", "CRASHED"}
+        return [f for f in self.runs.values() if f.state_type in kinds][offset : offset + limit]
+
+    def settle(self, flow_run: str, kind: str, name: str, why: str) -> None:
+        self._called(f"settle {flow_run}: {why}")
+        self.add(flow_run, kind, name, age=0)
+
     def flow_runs(self, ids: Iterable[str]) -> Mapping[str, FlowRun]:
         wanted = list(ids)
         self._called(f"by id {len(wanted)}")
@@ -81,6 +91,16 @@ class Prefect:
     def schedule(self, flow_run: str) -> str:
         self._called(f"wake {flow_run}")
         return ""
+
+
+@dataclass
+class Clock:
+    """A monotonic clock that a test moves."""
+
+    now: float = 0.0
+
+    def __call__(self) -> float:
+        return self.now
 
 
 @dataclass
@@ -178,6 +198,53 @@ def test_a_run_that_ended_while_prefect_believes_in_it_is_closed(place: Place) -
     place.ledger.advance(10)
     recovery = Recovery(place)  # type: ignore[arg-type]
     assert [one for _ in range(5) for one in recovery.sweep()] == [("r-1", Remedy.RESTART)]
+
+
+def looks(recovery: Recovery, place: Place, times: int = 5) -> list[tuple[str, Remedy]]:
+    """Look so often, a while apart."""
+    done: list[tuple[str, Remedy]] = []
+    for _ in range(times):
+        place.ledger.advance(10)
+        done += recovery.sweep()
+    return done
+
+
+@pytest.mark.parametrize("kind", ["FAILED", "COMPLETED", "CRASHED"])
+def test_F11_an_ended_run_that_ended_otherwise_in_prefect_is_put_right(place: Place, kind: str) -> None:
+    """A process says so; where two could not, it is said without one, in the run's own words, and then left alone."""
+    walker = run_at(place, "r-1", Phase.AWAITING_APPROVAL)
+    walker.journal.append(ev.CancelRequested(by="ana", via="cli"))
+    failure = Failure(code="cancelled", message="cancelled by ana (0 bytes billed)")
+    walker.journal.append(ev.RunEnded(phase="cancelled", failure=failure))
+    recovery, clock = Recovery(place), Clock()  # type: ignore[arg-type]
+    recovery._tries.clock = clock  # type: ignore[assignment] - the pause between two tries
+    found: list[Remedy] = []
+    for _ in range(3):
+        place.api.add("f-r-1", kind, key="r-1")
+        clock.now += 60
+        found += [remedy for run, remedy in looks(recovery, place) if run == "r-1"]
+    assert found == [Remedy.RESTART, Remedy.RESTART, Remedy.SETTLE]
+    why = "cancelled by ana (0 bytes billed); put right by the recovery service: the run has ended as cancelled"
+    assert place.api.calls.count(f"settle f-r-1: {why}") == 1
+    assert (place.api.runs["f-r-1"].state_type, place.api.runs["f-r-1"].state_name) == ("CANCELLED", "Cancelled")
+    clock.now += 60
+    assert looks(recovery, place, 10) == []
+
+
+@pytest.mark.parametrize(("phase", "kind"), [("failed", "FAILED"), ("parked", "FAILED"), ("expired", "COMPLETED")])
+def test_an_ended_run_of_which_prefect_says_the_same_is_left_alone(place: Place, phase: str, kind: str) -> None:
+    """The type of the state is what must agree, and one look is enough to know."""
+    run_at(place, "r-1", Phase.AWAITING_APPROVAL).journal.append(ev.RunEnded(phase=phase))
+    place.api.add("f-r-1", kind, key="r-1")
+    assert looks(Recovery(place), place, 15) == []  # type: ignore[arg-type]
+
+
+def test_every_old_flow_run_is_compared_some_time(place: Place) -> None:
+    """A page of the newest and a page of older ones at each look; what agreed is not asked about again."""
+    for number in range(120):
+        run_at(place, f"r-{number}", Phase.AWAITING_APPROVAL).journal.append(ev.RunEnded(phase="expired"))
+        place.api.add(f"f-r-{number}", "COMPLETED" if number != 110 else "FAILED", key=f"r-{number}")
+    assert looks(Recovery(place), place, 10) == [("r-110", Remedy.RESTART)]  # type: ignore[arg-type]
 
 
 def test_one_run_that_cannot_be_helped_does_not_keep_others_from_help(place: Place) -> None:
