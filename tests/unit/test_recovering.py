@@ -7,11 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bq_copilot.ledger import Lease, RunHead
-from bq_copilot.phases import Phase, prefect_type
 from bq_copilot.prefect_api import FlowRun
 from bq_copilot.recovering import Remedy, Witnesses, remedy
-from bq_copilot.state import RunState
-from flows.analysis import outcome
 
 NOW = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
 
@@ -174,10 +171,3 @@ def test_F11_an_ended_run_that_ended_otherwise_in_prefect_is_put_right(phase: st
     assert remedy(seen(phase, state, tries=2)) is Remedy.SETTLE
     assert remedy(seen(phase, state, age=1)) is Remedy.NONE
     assert remedy(seen(phase, state, lease_left=5)) is Remedy.NONE
-
-
-@pytest.mark.parametrize("phase", sorted(p for p in Phase if p.is_terminal))
-def test_the_flow_says_of_each_end_what_the_recovery_service_compares_it_with(phase: Phase) -> None:
-    """One table stands behind both."""
-    state = outcome(RunState("r-1", phase=phase))
-    assert (state.type.value, remedy(seen(phase, state.type.value))) == (prefect_type(phase), Remedy.NONE)
