@@ -95,7 +95,7 @@ def find(environ: Mapping[str, str], environment: str = "default") -> Installati
     own = bool(stack) and environment == "default" and api_url in {"", stack.get("prefect_api_url", "")}
     found = f"the local stack in {home}" if own or not api_url else api_url
     api_url = api_url or stack.get("prefect_api_url", "")
-    headers = _headers(environ)
+    headers = _headers(environ, stack if api_url == stack.get("prefect_api_url") else {})
     ledger_url, results = environ.get("BQ_COPILOT_LEDGER_URL", ""), environ.get("BQ_COPILOT_RESULTS", "")
     if not (ledger_url and results):
         store = _store(stack if own else {}, home, api_url, environment, headers)
@@ -162,9 +162,12 @@ def _from_block(api_url: str, environment: str, headers: Mapping[str, str]) -> t
     return str(values["url"]), str(values["results"])
 
 
-def _headers(environ: Mapping[str, str]) -> dict[str, str]:
+def _headers(environ: Mapping[str, str], stack: Mapping[str, Any]) -> dict[str, str]:
+    """Return the authorisation that the environment has, else the login of the local stack where it asks for one."""
     if not (environ.get("PREFECT_API_KEY") or environ.get("PREFECT_API_AUTH_STRING")):
-        return {}
+        if not stack.get("login_file"):
+            return {}
+        environ = {"PREFECT_API_AUTH_STRING": Path(stack["login_file"]).read_text(encoding="utf-8").strip()}
     from bq_copilot.prefect_api import headers_of  # noqa: PLC0415 - see Installation.api
 
     return headers_of(environ)

@@ -15,6 +15,7 @@ from bq_copilot.ledger_sql import SqlLedger
 from deployments.local.environment import WORK_POOL, WORKER_NAME
 from deployments.local.home import PROJECT_ROOT
 from deployments.local.liveness import members
+from deployments.local.login import login_of
 from deployments.local.plan import stack_plan
 from deployments.local.probes import Heartbeat, Listening, request
 from deployments.local.verdicts import Scene, Verdict, bad, good, skipped, warning
@@ -70,7 +71,7 @@ def server(scene: Scene) -> Verdict:
     """The Prefect server answers and has our client's version."""
     if not scene.runs("server") or scene.record is None:
         return skipped("server")
-    theirs = request("GET", f"{scene.record.prefect_api_url}/admin/version")
+    theirs = request("GET", f"{scene.record.prefect_api_url}/admin/version", login=login_of(scene.home))
     if theirs is None:
         return bad("server", "does not answer", f"wait 10 s, then read {scene.home.log('server')}")
     if theirs != version("prefect"):
@@ -83,7 +84,7 @@ def worker(scene: Scene) -> Verdict:
     """The worker's last heartbeat is recent."""
     if not scene.runs("worker") or scene.record is None:
         return skipped("worker")
-    beat = Heartbeat(scene.record.prefect_api_url, WORK_POOL, WORKER_NAME, fresh_seconds=60)
+    beat = Heartbeat(scene.record.prefect_api_url, WORK_POOL, WORKER_NAME, fresh_seconds=60, login=login_of(scene.home))
     last = beat.last()
     if last is None or time.time() - last > beat.fresh_seconds:
         age = "never" if last is None else f"{time.time() - last:.0f} s ago"
@@ -106,9 +107,9 @@ def deployments(scene: Scene) -> Verdict:
     if not scene.runs("server") or scene.record is None:
         return skipped("deployments")
     api = scene.record.prefect_api_url
-    pool = request("GET", f"{api}/work_pools/{WORK_POOL}")
+    pool = request("GET", f"{api}/work_pools/{WORK_POOL}", login=login_of(scene.home))
     query = {"work_pools": {"name": {"any_": [WORK_POOL]}}}
-    found = request("POST", f"{api}/deployments/filter", query) or []
+    found = request("POST", f"{api}/deployments/filter", query, login_of(scene.home)) or []
     if pool is None or not found:
         return bad("deployments", "none on our work pool", "`python -m deployments.provision`")
     if pool["is_paused"]:

@@ -16,6 +16,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from bq_copilot.errors import Refused
 from deployments.local import stack
 from deployments.local.doctor import doctor as examine
 from deployments.local.doctor import is_well
@@ -28,17 +29,25 @@ _COLOURS = {Severity.GOOD: "green", Severity.WARNING: "yellow", Severity.BAD: "r
 
 
 @app.command()
-def up(as_json: AsJson = False) -> None:
+def up(
+    auth: Annotated[
+        bool | None,
+        typer.Option("--auth/--no-auth", help="Ask for a user and a password in the Prefect UI and API, from now on."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Start the stack, or find it running; returns when everything answers."""
     console, started = Console(stderr=as_json), time.monotonic()
     try:
-        record = stack.up(tell=lambda line: console.print(f"{time.monotonic() - started:5.1f} s  {line}"))
-    except (stack.StackDown, TimeoutError) as error:
+        record = stack.up(tell=lambda line: console.print(f"{time.monotonic() - started:5.1f} s  {line}"), auth=auth)
+    except (stack.StackDown, Refused, TimeoutError) as error:
         _fail(error, as_json)
     if as_json:
         _print_json(record.model_dump(mode="json"))
         return
     console.print(f"{time.monotonic() - started:5.1f} s  [green]up[/green]: {record.prefect_ui_url}")
+    if record.login_file:
+        console.print(f"         the Prefect UI asks for the login in {record.login_file}")
 
 
 @app.command()
@@ -101,9 +110,10 @@ def _print_status(found: stack.StackStatus) -> None:
 
 def _fail(error: Exception, as_json: bool) -> NoReturn:
     if as_json:
-        _print_json({"error": {"code": getattr(error, "code", "timeout"), "message": str(error)}})
+        told = {"code": getattr(error, "code", "timeout"), "message": str(error), "next": getattr(error, "next", "")}
+        _print_json({"error": told})
     else:
-        Console(stderr=True).print(f"[red]{error}[/red]")
+        Console(stderr=True).print(f"[red]{error}[/red] {getattr(error, 'next', '')}")
     raise typer.Exit(_FAILED)
 
 

@@ -20,7 +20,8 @@ WORK_POOL = "bq-copilot"
 WORKER_NAME = "bq-copilot-local"
 WORKER_HEARTBEAT_SECONDS = 10
 
-_SECRETS = ("OPENAI_API_KEY", "BQ_COPILOT_MODEL_API_KEY", "GOOGLE_APPLICATION_CREDENTIALS")
+LOGIN = "PREFECT_API_AUTH_STRING"
+_SECRETS = ("OPENAI_API_KEY", "BQ_COPILOT_MODEL_API_KEY", "GOOGLE_APPLICATION_CREDENTIALS", LOGIN)
 
 
 def inherited(environ: Mapping[str, str]) -> dict[str, str]:
@@ -45,7 +46,9 @@ def uses_offline_model(environ: Mapping[str, str]) -> bool:
     return not (environ.get("BQ_COPILOT_MODEL_BASE_URL") or environ.get("OPENAI_API_KEY"))
 
 
-def stack_environment(home: Home, ports: Mapping[str, int], environ: Mapping[str, str]) -> dict[str, str]:
+def stack_environment(
+    home: Home, ports: Mapping[str, int], environ: Mapping[str, str], login: str = ""
+) -> dict[str, str]:
     """The variables of every process of the stack."""
     return {
         **inherited(environ),
@@ -53,6 +56,7 @@ def stack_environment(home: Home, ports: Mapping[str, int], environ: Mapping[str
         **_quiet(),
         **_prefect(home, ports),
         **_worker(),
+        **({LOGIN: login} if login else {}),
     }
 
 

@@ -76,6 +76,11 @@ class Home:
         return self.prefect / "one-certificate.pem"
 
     @property
+    def login_file(self) -> Path:
+        """User and password of the Prefect API; there is none unless somebody asked for it."""
+        return self.root / "prefect.login"
+
+    @property
     def ledger_url(self) -> str:
         return f"sqlite:///{self.root / 'ledger.db'}"
 

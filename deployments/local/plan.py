@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from deployments.local.environment import (
+    LOGIN,
     WORK_POOL,
     WORKER_HEARTBEAT_SECONDS,
     WORKER_NAME,
@@ -21,6 +22,7 @@ from deployments.local.environment import (
     without_secrets,
 )
 from deployments.local.home import LAUNCHER, Home
+from deployments.local.login import login_of
 from deployments.local.prepared import is_seeded
 from deployments.local.probes import Heartbeat, Http, Listening, Probe, Running
 
@@ -62,7 +64,7 @@ def stack_plan(home: Home, ports: Mapping[str, int], environ: Mapping[str, str])
 
 
 def _whole_plan(home: Home, ports: Mapping[str, int], environ: Mapping[str, str]) -> list[ProcessPlan]:
-    env = stack_environment(home, ports, environ)
+    env = stack_environment(home, ports, environ, login_of(home))
     plan = [_server(env, ports), _warm(env, home), _worker(env, ports), *_warehouse(env, home, ports)]
     if uses_offline_model(environ):
         plan.append(_model(env, ports))
@@ -77,7 +79,8 @@ def _server(env: dict[str, str], ports: Mapping[str, int]) -> ProcessPlan:
     probe = Http(f"http://127.0.0.1:{port}/api/health")
     named = env.get(DATABASE_VARIABLE)
     database = {"PREFECT_SERVER_DATABASE_CONNECTION_URL": named} if named else {}
-    return ProcessPlan("server", argv, {**without_secrets(env), **database}, probe, stop_seconds=8)
+    login = {"PREFECT_SERVER_API_AUTH_STRING": env[LOGIN]} if LOGIN in env else {}
+    return ProcessPlan("server", argv, {**without_secrets(env), **database, **login}, probe, stop_seconds=8)
 
 
 def _warm(env: dict[str, str], home: Home) -> ProcessPlan:
@@ -87,7 +90,7 @@ def _warm(env: dict[str, str], home: Home) -> ProcessPlan:
 
 def _worker(env: dict[str, str], ports: Mapping[str, int]) -> ProcessPlan:
     api = f"http://127.0.0.1:{ports['server']}/api"
-    probe = Heartbeat(api, WORK_POOL, WORKER_NAME, fresh_seconds=6 * WORKER_HEARTBEAT_SECONDS)
+    probe = Heartbeat(api, WORK_POOL, WORKER_NAME, fresh_seconds=6 * WORKER_HEARTBEAT_SECONDS, login=env.get(LOGIN, ""))
     argv = _forked("deployments.local.worker")
     return ProcessPlan("worker", argv, env, probe, after=("warm",), stop_seconds=8)
 

@@ -6,10 +6,11 @@ does not answer is as dead as one that has ended, so health is always an answer 
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -68,6 +69,7 @@ class Heartbeat:
     work_pool: str
     worker: str
     fresh_seconds: float
+    login: str = field(default="", repr=False)
 
     def healthy(self, since: float) -> bool:
         """A server that cannot be asked is the server's trouble, and no reason to restart a worker."""
@@ -78,18 +80,21 @@ class Heartbeat:
 
     def last(self) -> float | None:
         """Unix time of the last heartbeat; None when there is none or nobody can be asked."""
-        workers = request("POST", f"{self.api_url}/work_pools/{self.work_pool}/workers/filter", {})
+        workers = request("POST", f"{self.api_url}/work_pools/{self.work_pool}/workers/filter", {}, self.login)
         mine = [w for w in workers or [] if w["name"] == self.worker and w.get("last_heartbeat_time")]
         return max((_unix(w["last_heartbeat_time"]) for w in mine), default=None)
 
 
-def request(method: str, url: str, body: Any = None) -> Any:
+def request(method: str, url: str, body: Any = None, login: str = "") -> Any:
     """The answer's JSON (True when it has none), or None when there is no 2xx answer in time."""
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=_SECONDS)
     payload = None if body is None else json.dumps(body)
+    headers = {"Content-Type": "application/json"}
+    if login:
+        headers["Authorization"] = "Basic " + base64.b64encode(login.encode()).decode()
     try:
-        connection.request(method, parts.path, payload, {"Content-Type": "application/json"})
+        connection.request(method, parts.path, payload, headers)
         answer = connection.getresponse()
         text = answer.read()
         return _json(text) if answer.status // 100 == 2 else None

@@ -79,6 +79,8 @@ class StackRecord(BaseModel):
     results_dir: str
     worker_socket: str = ""
     """Where the worker hears that there is something in its queues, before it looks by itself."""
+    login_file: str = ""
+    """Where user and password of the Prefect API are; empty when it asks for none."""
     ports: dict[str, int]
     pids: dict[str, int]
     processes: tuple[ProcessRecord, ...] = ()

@@ -19,6 +19,7 @@ from deployments.local.environment import inherited
 from deployments.local.files import exclusive, is_locked
 from deployments.local.home import HOME_VARIABLE, PROJECT_ROOT, Home
 from deployments.local.liveness import STACK_MARK, is_alive, members, signal_all
+from deployments.local.login import ask_for_login
 from deployments.local.prepared import database_template
 from deployments.local.records import ProcessRecord, ProcessState, StackRecord, read_record
 from deployments.local.waiting import wait_until
@@ -47,9 +48,17 @@ class StackStatus:
 
 
 def up(
-    home: Home | None = None, environ: Mapping[str, str] | None = None, tell: Progress = lambda _line: None
+    home: Home | None = None,
+    environ: Mapping[str, str] | None = None,
+    tell: Progress = lambda _line: None,
+    *,
+    auth: bool | None = None,
 ) -> StackRecord:
-    """Start the stack, or find it running, and return when all of it answers; raises StackDown otherwise."""
+    """Start the stack, or find it running, and return when all of it answers; raises StackDown otherwise.
+
+    `auth` says from now on whether its Prefect API asks for a login; None leaves that as it was. Raises Refused when
+    the running stack has it otherwise.
+    """
     environ = os.environ if environ is None else environ
     home = home or Home.of(environ)
     home.create()
@@ -57,6 +66,8 @@ def up(
         tell("preparing the Prefect database (once per machine, up to 20 s)")
         database_template()
     with exclusive(home.up_lock, UP_SECONDS):
+        if auth is not None:
+            ask_for_login(home, wanted=auth, running=is_locked(home.supervisor_lock))
         if not is_locked(home.supervisor_lock):
             _sweep(home)
             _start_supervisor(home, environ)

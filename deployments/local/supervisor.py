@@ -15,6 +15,7 @@ from bq_copilot.version import __version__
 from deployments.local.child import Child
 from deployments.local.files import try_lock
 from deployments.local.home import PROJECT_ROOT, Home
+from deployments.local.login import login_of
 from deployments.local.looping import drain, stop_all, wake_on_signals
 from deployments.local.plan import LEDGER_VARIABLE, ProcessPlan, stack_plan, urls
 from deployments.local.ports import choose_ports
@@ -78,6 +79,7 @@ class Supervisor:
             ledger_url=self._ledger_url,
             results_dir=str(self._home.results),
             worker_socket=str(self._home.worker_socket),
+            login_file=str(self._home.login_file) if login_of(self._home) else "",
             ports=self._ports,
             pids={"supervisor": os.getpid(), **pids},
             processes=processes,

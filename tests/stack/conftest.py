@@ -1,4 +1,4 @@
-"""One stack for the folder: server, warm runner and worker, started by two racing `up`."""
+"""One stack for the folder: server, warm runner and worker, behind a login, started by two racing `up`."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def home(environ: dict[str, str]) -> Home:
 def both_ups(home: Home, environ: dict[str, str]) -> Iterator[list[stack.StackRecord]]:
     """What two `up` at the same moment reported."""
     with ThreadPoolExecutor(2) as pool:
-        ups = [pool.submit(stack.up, home, environ) for _ in range(2)]
+        ups = [pool.submit(stack.up, home, environ, auth=True) for _ in range(2)]
         try:
             yield [up.result() for up in ups]
         finally:

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 
 from deployments.local.home import Home
+from deployments.local.login import login_of
 from tests.waiting import until
 
 FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
@@ -26,7 +27,9 @@ class Runs:
         answers: list[httpx.Response] = []
 
         def answered() -> bool:
-            answers.append(httpx.request(method, f"{self.api_url}{path}", json=body, timeout=20))
+            user, _, password = login_of(self.home).partition(":")
+            asked = {"json": body, "auth": (user, password) if user else None, "timeout": 20}
+            answers.append(httpx.request(method, f"{self.api_url}{path}", **asked))
             return answers[-1].status_code != httpx.codes.SERVICE_UNAVAILABLE
 
         until(answered, 20, every=0.2)

@@ -8,11 +8,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
+from deployments.local.home import Home
+from deployments.local.login import login_of
 from deployments.local.records import StackRecord
 from deployments.provision import ProvisionPlan, load_plan, provision
 from tests.stack.conftest import PROJECT
@@ -26,7 +29,8 @@ COMPARED += ("work_pool_name", "pull_steps", "path", "version", "parameters", "e
 def plan(running: StackRecord, monkeypatch: pytest.MonkeyPatch) -> Iterator[ProvisionPlan]:
     """The test project's plan, with the shared server as the one to provision."""
     monkeypatch.setenv("BQ_COPILOT_PREFECT_FILE", str(PROJECT / "prefect.yaml"))
-    with temporary_settings({PREFECT_API_URL: running.prefect_api_url}):
+    login = login_of(Home(Path(running.home)))
+    with temporary_settings({PREFECT_API_URL: running.prefect_api_url, PREFECT_API_AUTH_STRING: login}):
         yield load_plan(running)
 
 
@@ -70,7 +74,8 @@ def test_prefect_deploy_makes_the_same_deployments(plan: ProvisionPlan, runs: Ru
     """`prefect deploy --all` reads the same file and comes to the same result."""
     provision(plan)
     ours = documents(runs)
-    environ = {**os.environ, "PREFECT_API_URL": runs.api_url, "DO_NOT_TRACK": "1"}
+    login = {"PREFECT_API_AUTH_STRING": login_of(runs.home)}
+    environ = {**os.environ, **login, "PREFECT_API_URL": runs.api_url, "DO_NOT_TRACK": "1"}
     command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
     subprocess.run(command, cwd=PROJECT, env=environ, check=True, capture_output=True, timeout=60)
     theirs = documents(runs)

@@ -31,6 +31,19 @@ def test_the_local_stack_is_found_by_itself(tmp_path: Path) -> None:
     assert (found.results, found.ui_url) == ("/s/results", STACK["prefect_ui_url"])
 
 
+def test_a_stack_that_asks_for_a_login_gets_it(tmp_path: Path) -> None:
+    """The login of the stack's own folder goes with every request to its server, and to no other."""
+    (tmp_path / "prefect.login").write_text("admin:secret\n")
+    record = {**STACK, "login_file": str(tmp_path / "prefect.login")}
+    (tmp_path / "stack.json").write_text(json.dumps(record))
+    own = find({"BQ_COPILOT_HOME": str(tmp_path)})
+    assert own.headers == {"Authorization": "Basic YWRtaW46c2VjcmV0"}
+    assert "secret" not in repr(own)
+    ledger = {"BQ_COPILOT_LEDGER_URL": "sqlite:///l.db", "BQ_COPILOT_RESULTS": "/r"}
+    other = find({"BQ_COPILOT_HOME": str(tmp_path), "PREFECT_API_URL": "http://elsewhere/api", **ledger})
+    assert other.headers == {}
+
+
 def test_a_stack_that_is_down_still_has_its_ledger(tmp_path: Path) -> None:
     """With the record gone the ledger is still there to be read; starting a run is not possible."""
     (tmp_path / "ledger.db").touch()
