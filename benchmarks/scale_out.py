@@ -10,7 +10,9 @@ from __future__ import annotations
 import argparse
 import multiprocessing as mp
 import os
+import signal
 import statistics
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -41,6 +43,7 @@ def main() -> None:
     parser.add_argument("--at-once", type=int, default=8, help="runs in flight: how many people ask and approve")
     parser.add_argument("--kill", action="store_true", help="kill a host when half of the runs have been asked")
     options, _ = parser.parse_known_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything is taken down
     if why := missing():
         print(why)
         return

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from bq_copilot import pruned
 from bq_copilot.bundle import Bundle
 from bq_copilot.errors import Damaged, Refused
 from bq_copilot.head_signatures import trusted_key
@@ -13,6 +14,7 @@ from bq_copilot.installation import Installation
 from bq_copilot.journal import UnknownRun
 from bq_copilot.ledger import RunHead
 from bq_copilot.list_views import CheckView
+from bq_copilot.receipts import Row
 from bq_copilot.verifying import Checked, check_run
 from bq_copilot.view_types import ErrorView
 
@@ -26,12 +28,16 @@ LOOKS = 3
 def check_all(installation: Installation, run_id: str | None = None, key: str = "") -> list[CheckView]:
     """Check one run, or every run that the ledger lists. Raises UnknownRun."""
     reader = installation.reader
+    trusted = key or trusted_key(os.environ)
+    if run_id and (left := reader.pruned_rows(run_id)):
+        return [_check_pruned(installation, run_id, left, trusted)]
     heads = {h.run_id: h for h in reader.heads(limit=EVERY, run_ids=[run_id] if run_id else ())}
     if run_id and run_id not in heads and not reader.rows(run_id):
         raise UnknownRun(f"There is no run {run_id}.", next="List the runs with `bq-copilot runs`.")
     wanted: Iterable[str] = [run_id] if run_id else heads
-    trusted = key or trusted_key(os.environ)
-    return [_check(installation, one, heads.get(one), trusted) for one in wanted]
+    found = [_check(installation, one, heads.get(one), trusted) for one in wanted]
+    others = [] if run_id else reader.pruned_runs()
+    return found + [_check_pruned(installation, one, reader.pruned_rows(one), trusted) for one in others]
 
 
 def check_bundle(path: Path, key: str = "") -> CheckView:
@@ -57,6 +63,16 @@ def _check(installation: Installation, run_id: str, head: RunHead | None, truste
     return _view(run_id, len(rows), lambda: check(run_id, rows, installation.shelf, head, signed, trusted))
 
 
+def _check_pruned(installation: Installation, run_id: str, rows: list[Row], trusted: str) -> CheckView:
+    signed = installation.reader.signature_of(run_id)
+
+    def check() -> Checked:
+        found = pruned.check(run_id, rows, signed, trusted)
+        return Checked(found.rows, 0, 0, found.head, found.signed_to, found.key)
+
+    return {**_view(run_id, len(rows) - 1, check), "pruned": rows[-1].at}
+
+
 def _view(run_id: str, rows: int, check: Callable[[], Checked]) -> CheckView:
     try:
         found, error, seq = check(), None, None
@@ -72,6 +88,7 @@ def _view(run_id: str, rows: int, check: Callable[[], Checked]) -> CheckView:
         head=found.head,
         signed_to=found.signed_to,
         key=found.key,
+        pruned="",
         seq=seq,
         error=error,
     )

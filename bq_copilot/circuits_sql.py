@@ -13,8 +13,6 @@ import sqlalchemy as sa
 from bq_copilot.circuits import Circuit, Provider, admits, closed, failed
 from bq_copilot.ledger_sql import SqlLedger
 
-TABLE = """CREATE TABLE IF NOT EXISTS circuits (
-    provider TEXT PRIMARY KEY, failures INTEGER NOT NULL, open_until TEXT NOT NULL DEFAULT '')"""
 ROW = "INSERT INTO circuits VALUES (:provider, 0, '') ON CONFLICT (provider) DO NOTHING"
 
 
@@ -24,7 +22,6 @@ class SqlCircuits:
     def __init__(self, ledger: SqlLedger) -> None:
         self._ledger = ledger
         with ledger.transaction() as c:
-            c.execute(sa.text(TABLE))
             for provider in get_args(Provider):
                 c.execute(sa.text(ROW), {"provider": provider})
 

@@ -23,9 +23,10 @@ from bq_copilot.client_undo import UndoVerbs
 from bq_copilot.errors import Damaged, LedgerUnavailable, Refused
 from bq_copilot.events import Event, RunReceived
 from bq_copilot.installation import Installation, find
-from bq_copilot.journal import Journal, UnknownRun, begin
+from bq_copilot.journal import Journal, begin
 from bq_copilot.local_user import local_user
 from bq_copilot.phases import TERMINAL, WAITING, Phase
+from bq_copilot.pruned import missing
 from bq_copilot.series_verbs import SeriesVerbs
 from bq_copilot.state import RunState
 from bq_copilot.transitions import apply
@@ -149,7 +150,7 @@ class RunHandle(HistoryVerbs, UndoVerbs):
         self.woken = Woken(True)
         """Whether the last decision made the run go on at once, and if not, what will."""
         if self.state.seq == 0:
-            raise UnknownRun(f"There is no run {run_id}.", next="List the runs with `bq-copilot runs`.")
+            raise missing(run_id, self._installation.reader.pruned_rows(run_id))
 
     def __repr__(self) -> str:
         return f"<RunHandle {self.run_id} {self._last.phase}>"

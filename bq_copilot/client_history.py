@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from bq_copilot.exporting import ExportView
     from bq_copilot.installation import Installation
     from bq_copilot.list_views import CheckView
+    from bq_copilot.pruning import PruneView
     from bq_copilot.replays import PolicyView, ReplayView
     from bq_copilot.state import RunState
     from bq_copilot.trace_types import TraceView
@@ -47,6 +48,16 @@ class ReceiptVerbs:
         from bq_copilot.replays import under_policy  # noqa: PLC0415 - see above
 
         return under_policy(self.installation, policy_from_yaml(policy), run_id)
+
+    def prune(self, older_than: str, *, dry_run: bool = False) -> PruneView:
+        """Empty the ended runs that did not move for so long (`90d`), as `bq-copilot prune --json` does.
+
+        Their hashes stay and verify. With `dry_run` nothing changes. Raises Refused (`bad_age`).
+        """
+        from bq_copilot.local_user import local_user  # noqa: PLC0415 - see above
+        from bq_copilot.pruning import prune  # noqa: PLC0415 - see above
+
+        return prune(self.installation, older_than, local_user(), dry_run=dry_run)
 
     def diff(self, a: str, b: str) -> DiffView:
         """Return what is the same in two runs and what is not, as `bq-copilot diff --json` does."""

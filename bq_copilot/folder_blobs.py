@@ -6,6 +6,8 @@ Edge module. A file appears whole or not at all, and is on disk before its name 
 from __future__ import annotations
 
 import os
+import time
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -18,7 +20,8 @@ class FolderBlobs:
     def write(self, name: str, data: bytes) -> None:
         """Keep `data` under `name`; survives a crash once this returns."""
         path = self._folder / name
-        if path.exists():
+        with suppress(FileNotFoundError):
+            os.utime(path)  # somebody needs it now: `remove` leaves it alone
             return
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f"{path.name}.{os.getpid()}.part")
@@ -27,6 +30,23 @@ class FolderBlobs:
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
+
+    def remove(self, name: str, unused: float) -> int:
+        """Remove what nobody has written again for `unused` seconds; return its bytes, 0 when it stays or is gone."""
+        path = self._folder / name
+        try:
+            found = path.stat()
+            if time.time() - found.st_mtime < unused:
+                return 0
+            path.unlink()
+        except FileNotFoundError:
+            return 0
+        return found.st_size
+
+    def remove_results(self, run_id: str) -> None:
+        """Remove what Prefect kept of the run's steps, which are named after it."""
+        for path in self._folder.glob(f"{run_id}-*"):
+            path.unlink(missing_ok=True)
 
     def read(self, name: str) -> bytes:
         """Return what was written."""

@@ -21,6 +21,7 @@ from bq_copilot.errors import LedgerUnavailable, Refused
 from bq_copilot.events import EVENT, LEDGER_VERSION, Recorded, RunReceived, RunStarted
 from bq_copilot.head_signatures import Signed
 from bq_copilot.ledger import PARENTS, RunHead
+from bq_copilot.ledger_schema import READ, VERSION_TABLE
 from bq_copilot.receipts import Row
 from bq_copilot.transitions import NEEDS_VERSION
 from bq_copilot.version import __version__
@@ -32,6 +33,10 @@ HEADS = """SELECT run_id, seq, phase, question, requester, received_at, updated_
     FROM heads"""
 SIGNATURE = "SELECT run_id, seq, hash, key, signature FROM signatures WHERE run_id = ?"
 HAS_SIGNATURES = "SELECT 1 FROM sqlite_master WHERE name = 'signatures'"
+HAS_STAMP = f"SELECT 1 FROM sqlite_master WHERE name = '{VERSION_TABLE}'"  # noqa: S608 - constant
+HAS_PRUNED = "SELECT 1 FROM sqlite_master WHERE name = 'pruned_rows'"
+PRUNED_ROWS = "SELECT run_id, seq, kind, body, at, prev_hash, hash FROM pruned_rows WHERE run_id = ? ORDER BY seq"
+PRUNED_RUNS = "SELECT run_id FROM pruned_rows WHERE kind = 'pruned' ORDER BY at, run_id"
 NOW = "SELECT strftime('%Y-%m-%dT%H:%M:%f000Z','now')"
 
 
@@ -74,6 +79,14 @@ class Reader(Protocol):
         """Return the runs with a follow-up that people were asked about, newest first."""
         ...
 
+    def pruned_rows(self, run_id: str) -> list[Row]:
+        """Return what is kept of a pruned run; empty for any other."""
+        ...
+
+    def pruned_runs(self) -> list[str]:
+        """Return the ids of all pruned runs."""
+        ...
+
 
 def open_reader(url: str) -> Reader:
     """Return a reader of the ledger at this SQLAlchemy URL."""
@@ -82,7 +95,7 @@ def open_reader(url: str) -> Reader:
         return SqliteReader(path)
     from bq_copilot.ledger_sql import SqlLedger  # noqa: PLC0415 - loads SQLAlchemy, which a file does not need
 
-    return SqlLedger(url)
+    return SqlLedger(url, outdated=True)
 
 
 def sqlite_path(url: str) -> Path | None:
@@ -145,6 +158,24 @@ class SqliteReader:
         """Return the runs with a follow-up that people were asked about, newest first."""
         with self._reading() as c:
             return [r[0] for r in c.execute(PARENTS)]
+
+    def revision(self) -> str:
+        """Return the stamp of the file's tables, empty without one."""
+        with self._reading() as c:
+            stamped = c.execute(HAS_STAMP).fetchone() is not None
+            return str(c.execute(READ).fetchone()[0]) if stamped else ""
+
+    def pruned_rows(self, run_id: str) -> list[Row]:
+        """Return what is kept of a pruned run; empty for any other."""
+        with self._reading() as c:
+            if c.execute(HAS_PRUNED).fetchone() is None:
+                return []
+            return [Row(*r) for r in c.execute(PRUNED_ROWS, (run_id,))]
+
+    def pruned_runs(self) -> list[str]:
+        """Return the ids of all pruned runs."""
+        with self._reading() as c:
+            return [r[0] for r in c.execute(PRUNED_RUNS)] if c.execute(HAS_PRUNED).fetchone() else []
 
     @contextmanager
     def _reading(self) -> Generator[sqlite3.Connection]:

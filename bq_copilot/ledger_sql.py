@@ -1,7 +1,8 @@
 """The ledger on SQLite (one file, every commit synced to disk) and on PostgreSQL.
 
 Edge module: the only one that speaks SQL to the ledger's database. Three tables: `events` is the truth and is only
-ever inserted into; `heads` is a derived list of runs, written in the same transaction; `leases` says who runs what.
+ever inserted into (`prune` alone takes whole runs out); `heads` is a derived list of runs, written in the same
+transaction; `leases` says who runs what.
 The time of an event is the database's, and never earlier than the event before it.
 """
 
@@ -12,7 +13,7 @@ import sqlite3
 from collections.abc import Generator, Iterable
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,37 +21,19 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
-from bq_copilot import spending_sql
+from bq_copilot import ledger_schema, spending_sql
 from bq_copilot.budgets import METERED, Spending
 from bq_copilot.canonical import canonical_json
-from bq_copilot.errors import LedgerUnavailable, Superseded
+from bq_copilot.errors import LedgerUnavailable, Refused, Superseded
 from bq_copilot.events import Event, Recorded
 from bq_copilot.head_signatures import Signed, Signer
-from bq_copilot.ledger import PARENTS, Accept, HeadMoved, Lease, RunHead
+from bq_copilot.leases_sql import SqlLeases
+from bq_copilot.ledger import PARENTS, Accept, HeadMoved, RunHead
 from bq_copilot.ledger_reader import parse, parse_all
+from bq_copilot.pruned import gone
+from bq_copilot.pruned_sql import pruned_rows, pruned_runs
 from bq_copilot.receipts import GENESIS, Row, seal
 from bq_copilot.state import RunState
-
-SCHEMA = (
-    """CREATE TABLE IF NOT EXISTS events (
-        run_id TEXT NOT NULL, seq INTEGER NOT NULL, kind TEXT NOT NULL, body TEXT NOT NULL,
-        at TEXT NOT NULL, prev_hash TEXT NOT NULL, hash TEXT NOT NULL, PRIMARY KEY (run_id, seq))""",
-    """CREATE TABLE IF NOT EXISTS heads (
-        run_id TEXT PRIMARY KEY, seq INTEGER NOT NULL, phase TEXT NOT NULL, question TEXT NOT NULL,
-        requester TEXT NOT NULL, received_at TEXT NOT NULL, updated_at TEXT NOT NULL,
-        expires_at TEXT NOT NULL DEFAULT '', flow_run_id TEXT NOT NULL DEFAULT '')""",
-    "CREATE INDEX IF NOT EXISTS heads_by_phase ON heads (phase, received_at)",
-    "CREATE INDEX IF NOT EXISTS heads_by_age ON heads (received_at)",
-    "CREATE INDEX IF NOT EXISTS events_rated ON events (kind, at) WHERE kind = 'answer_rated'",
-    "CREATE INDEX IF NOT EXISTS events_of_follow_ups ON events (run_id) WHERE kind = 'follow_up_requested'",
-    """CREATE TABLE IF NOT EXISTS leases (
-        run_id TEXT PRIMARY KEY, holder TEXT NOT NULL, token INTEGER NOT NULL, expires_at TEXT NOT NULL)""",
-    """CREATE TABLE IF NOT EXISTS signatures (
-        run_id TEXT PRIMARY KEY, seq INTEGER NOT NULL, hash TEXT NOT NULL, key TEXT NOT NULL,
-        signature TEXT NOT NULL)""",
-    spending_sql.TABLE,
-    spending_sql.INDEX,
-)
 
 NOW = {
     "sqlite": "strftime('%Y-%m-%dT%H:%M:%f000Z','now')",
@@ -71,10 +54,13 @@ SIGN = """INSERT INTO signatures VALUES (:run_id, :seq, :hash, :key, :signature)
          signature = excluded.signature"""
 
 
-class SqlLedger:
+class SqlLedger(SqlLeases):
     """A Ledger on a SQLAlchemy URL, e.g. `sqlite:////var/lib/bq-copilot/ledger.db` or `postgresql+psycopg://…`."""
 
-    def __init__(self, url: str, *, busy_seconds: float = 10.0, signer: Signer | None = None) -> None:
+    def __init__(
+        self, url: str, *, busy_seconds: float = 10.0, signer: Signer | None = None, outdated: bool = False
+    ) -> None:
+        """Connect; an empty database gets its tables. With `outdated` an older ledger is no error: to look at it."""
         self.url = url
         self._signer = signer
         self._engine = _engine(url, busy_seconds)
@@ -85,7 +71,7 @@ class SqlLedger:
         self._insert, self._upsert, self._sign = self._raw(INSERT), self._raw(UPSERT), self._raw(SIGN)
         self._meter = self._raw(spending_sql.UPSERT)
         self._errors: Any = self._engine.dialect.dbapi
-        self._create()
+        self._create(outdated)
 
     def _raw(self, statement: str) -> str:
         """Return a statement for the driver itself: the append is the hot path of every step."""
@@ -101,14 +87,49 @@ class SqlLedger:
 
     def clock(self, c: sa.Connection) -> datetime:
         """Return the database's clock inside a transaction."""
-        return _time(c.execute(self._now).scalar_one())
+        return _time(self.stamp(c))
 
-    def _create(self) -> None:
+    def stamp(self, c: sa.Connection) -> str:
+        """Return the database's clock as events have it."""
+        return str(c.execute(self._now).scalar_one())
+
+    @contextmanager
+    def exclusive(self) -> Generator[sa.Connection]:
+        """Open a transaction in which nobody else makes or changes tables. Raises LedgerUnavailable."""
         with self._transaction() as c:
             if self._dialect == "postgresql":
                 c.execute(sa.text("SELECT pg_advisory_xact_lock(727401)"))
-            for statement in SCHEMA:
-                c.execute(sa.text(statement))
+            yield c
+
+    def revision(self, c: sa.Connection) -> str | None:
+        """Return the stamp of the database's tables, None without one."""
+        tables = self._tables(c)
+        return c.execute(sa.text(ledger_schema.READ)).scalar() if ledger_schema.VERSION_TABLE in tables else None
+
+    def standing(self, c: sa.Connection) -> ledger_schema.Standing:
+        """Say how the database's tables stand to those of this version."""
+        return ledger_schema.standing(self._tables(c), self.revision(c))
+
+    def _tables(self, c: sa.Connection) -> set[str]:
+        return set(c.execute(sa.text(ledger_schema.PRESENT[self._dialect])).scalars())
+
+    def _create(self, outdated: bool) -> None:
+        with self._transaction(reads=True) as c:
+            stands = self.standing(c)
+        if stands == "empty":
+            with self.exclusive() as c:
+                stands = self.standing(c)  # another process may have been a moment faster
+                if stands == "empty":
+                    for statement in ledger_schema.all_statements():
+                        c.execute(sa.text(statement))
+                    c.execute(sa.text(ledger_schema.STAMP), {"revision": ledger_schema.HEAD})
+        if stands == "older" and not outdated:
+            self.close()
+            raise Refused(
+                "The ledger's tables are those of an older version.",
+                code="ledger_outdated",
+                next="Back it up, then run `bq-copilot ledger upgrade`.",
+            )
 
     @contextmanager
     def _transaction(self, *, reads: bool = False) -> Generator[sa.Connection]:
@@ -163,6 +184,8 @@ class SqlLedger:
             raise Superseded(f"Another process runs {run_id} now (lease {token}, ours was {fence}).")
         if (head or 0) + 1 != seq:
             raise _moved(run_id, seq)
+        if seq == 1 and (was := pruned_rows(c, run_id)):
+            raise gone(run_id, was[-1].at)
         return seal(run_id, seq, kind, body, max(now, last_at or ""), last_hash or GENESIS)
 
     def _find_own(
@@ -240,47 +263,15 @@ class SqlLedger:
         with self._transaction(reads=True) as c:
             return [r[0] for r in c.execute(sa.text(PARENTS))]
 
-    # -- leases ------------------------------------------------------------------------------------------
-
-    def take_lease(self, run_id: str, holder: str, seconds: float) -> Lease | None:
-        """Take the run when nobody holds it or the holder's lease is over."""
-        upsert = sa.text(
-            """INSERT INTO leases VALUES (:run_id, :holder, 1, :until)
-               ON CONFLICT (run_id) DO UPDATE SET holder = :holder, token = leases.token + 1, expires_at = :until
-               WHERE leases.expires_at < :now"""
-        )
-        with self._transaction() as c:
-            now = c.execute(self._now).scalar_one()
-            until = _later(now, seconds)
-            values = {"run_id": run_id, "holder": holder, "until": until, "now": now}
-            if c.execute(upsert, values).rowcount != 1:
-                return None
-            token = c.execute(sa.text("SELECT token FROM leases WHERE run_id = :r"), {"r": run_id}).scalar_one()
-        return Lease(run_id, holder, token, _time(until))
-
-    def renew_lease(self, lease: Lease, seconds: float) -> bool:
-        """Keep the run; False when somebody took it."""
-        update = sa.text("UPDATE leases SET expires_at = :until WHERE run_id = :run_id AND token = :token")
-        with self._transaction() as c:
-            until = _later(c.execute(self._now).scalar_one(), seconds)
-            values = {"until": until, "run_id": lease.run_id, "token": lease.token}
-            return c.execute(update, values).rowcount == 1
-
-    def release_lease(self, run_id: str, token: int) -> None:
-        """End the lease now; the token stays, so that the next one is higher."""
-        update = sa.text("UPDATE leases SET expires_at = '', holder = '' WHERE run_id = :run_id AND token = :token")
-        with self._transaction() as c:
-            c.execute(update, {"run_id": run_id, "token": token})
-
-    def lease_of(self, run_id: str) -> Lease | None:
-        """Return the lease of a run, over or not; None when nobody holds it."""
-        return next((lease for lease in self.leases() if lease.run_id == run_id), None)
-
-    def leases(self) -> list[Lease]:
-        """Return all leases that are held, over or not."""
-        query = sa.text("SELECT run_id, holder, token, expires_at FROM leases WHERE expires_at <> ''")
+    def pruned_rows(self, run_id: str) -> list[Row]:
+        """Return what is kept of a pruned run; empty for any other."""
         with self._transaction(reads=True) as c:
-            return [Lease(r[0], r[1], r[2], _time(r[3])) for r in c.execute(query)]
+            return pruned_rows(c, run_id)
+
+    def pruned_runs(self) -> list[str]:
+        """Return the ids of all pruned runs."""
+        with self._transaction(reads=True) as c:
+            return pruned_runs(c)
 
 
 class _Taken(Exception):
@@ -375,7 +366,3 @@ def _time(text: str) -> datetime:
 
 def _stamp(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def _later(now: str, seconds: float) -> str:
-    return _stamp(_time(now) + timedelta(seconds=seconds))

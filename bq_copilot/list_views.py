@@ -70,6 +70,8 @@ class CheckView(TypedDict):
     """The last row that the signature of the head covers; 0 when it is not signed."""
     key: str
     """The public key that signed it."""
+    pruned: str
+    """When the run was pruned: only hashes are left of it; empty for a run that is whole."""
     seq: int | None
     error: ErrorView | None
 

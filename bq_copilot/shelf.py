@@ -37,7 +37,7 @@ class Shelf:
         name = digest_bytes(data)
         if len(data) <= INLINE_LIMIT:
             return Stored(sha256=name, size=len(data), text=text)
-        self._blobs.write(_file(name), data)
+        self._blobs.write(file_of(name), data)
         return Stored(sha256=name, size=len(data))
 
     def get(self, stored: Stored) -> str:
@@ -49,7 +49,7 @@ class Shelf:
 
     def _read(self, stored: Stored) -> bytes:
         try:
-            return self._blobs.read(_file(stored.sha256))
+            return self._blobs.read(file_of(stored.sha256))
         except FileNotFoundError as error:
             raise Damaged(
                 f"stored text {stored.sha256} is missing from the result storage",
@@ -57,5 +57,6 @@ class Shelf:
             ) from error
 
 
-def _file(sha256: str) -> str:
+def file_of(sha256: str) -> str:
+    """Return the name under which the text of this digest is kept."""
     return "shelf/" + sha256.removeprefix("sha256:")

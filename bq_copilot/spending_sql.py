@@ -11,13 +11,6 @@ from typing import Any
 from bq_copilot.budgets import Spending, day_of, reserved, spent
 from bq_copilot.state import RunState
 
-TABLE = """CREATE TABLE IF NOT EXISTS spending (
-    run_id TEXT PRIMARY KEY, requester TEXT NOT NULL, day TEXT NOT NULL,
-    turns INTEGER NOT NULL, tokens INTEGER NOT NULL, usd REAL NOT NULL, bytes BIGINT NOT NULL, seconds REAL NOT NULL,
-    held_turns INTEGER NOT NULL, held_tokens INTEGER NOT NULL, held_usd REAL NOT NULL, held_bytes BIGINT NOT NULL)"""
-
-INDEX = "CREATE INDEX IF NOT EXISTS spending_by_day ON spending (day, requester)"
-
 UPSERT = """INSERT INTO spending VALUES (:run_id, :requester, :day, :turns, :tokens, :usd, :bytes, :seconds,
          :held_turns, :held_tokens, :held_usd, :held_bytes)
        ON CONFLICT (run_id) DO UPDATE SET turns = excluded.turns, tokens = excluded.tokens, usd = excluded.usd,

@@ -15,6 +15,7 @@ from bq_copilot.cli import (
     budgeting,
     evaluating,
     forking,
+    keeping,
     local,
     looking,
     operating,
@@ -52,6 +53,7 @@ OWN = {
     "retry": operating.retry,
     "undo": operating.undo,
     "budget": budgeting.budget,
+    "prune": keeping.prune,
 }
 
 
@@ -75,7 +77,8 @@ def build(argv: Sequence[str] = ()) -> typer.Typer:
     app.callback()(_root)
     for name, function in OWN.items():
         app.command(name)(function)
-    if not (argv and argv[0] in {*OWN, "--version"}):
+    app.add_typer(keeping.ledger_app, name="ledger")
+    if not (argv and argv[0] in {*OWN, "ledger", "--version"}):
         for sub in local.sub_apps():
             app.add_typer(sub)
     return app

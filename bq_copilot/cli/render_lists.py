@@ -58,6 +58,8 @@ def render_checks(console: Console, checks: Sequence[CheckView]) -> None:
         if check["verified"]:
             counted = f"{check['rows']} rows, {check['approvals']} approvals, {check['texts']} stored texts"
             signed = f", signed to row {check['signed_to']} by {check['key'][:20]}…" if check["signed_to"] else ""
+            if check["pruned"]:
+                counted = f"pruned on {check['pruned'][:10]}, hashes of {check['rows']} rows are left"
             console.print(Text(f"{check['run_id']}: receipts verified, {counted}{signed}", style="green"))
             continue
         error = check["error"]

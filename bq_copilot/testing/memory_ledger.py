@@ -88,6 +88,14 @@ class MemoryLedger:
         """Return None: nothing is signed in memory."""
         return
 
+    def pruned_rows(self, run_id: str) -> list[Row]:
+        """Return nothing: runs in memory are not pruned."""
+        return []
+
+    def pruned_runs(self) -> list[str]:
+        """Return nothing: runs in memory are not pruned."""
+        return []
+
     def runs_with(self, kind: str, limit: int) -> list[str]:
         """Return the ids of the runs that have an event of this kind, the newest such event first."""
         newest = {

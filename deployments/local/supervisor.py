@@ -11,6 +11,9 @@ import os
 import sys
 from collections.abc import Mapping
 
+from bq_copilot.errors import LedgerUnavailable
+from bq_copilot.ledger_reader import SqliteReader, sqlite_path
+from bq_copilot.ledger_schema import HEAD
 from bq_copilot.version import __version__
 from deployments.local.child import Child
 from deployments.local.files import try_lock
@@ -91,6 +94,20 @@ class Supervisor:
         )
 
 
+def _upgrade(url: str) -> None:
+    """Bring a ledger of an older version up to date before anybody opens it; one that cannot be asked is left alone."""
+    path = sqlite_path(url)
+    if path is not None and (not path.exists() or SqliteReader(path).revision() == HEAD):
+        return  # a new one is made with this version's tables
+    from bq_copilot import migrating  # noqa: PLC0415 - a first start needs neither SQLAlchemy nor Alembic
+
+    try:
+        before, after = migrating.upgrade(url)
+        print(f"ledger at revision {after} (was {before or 'none'})", flush=True)
+    except LedgerUnavailable as error:
+        print(error, flush=True)
+
+
 def main() -> int:
     """Run the stack of `BQ_COPILOT_HOME`; 0 at once when it has a supervisor already."""
     home = Home.of(os.environ)
@@ -101,6 +118,7 @@ def main() -> int:
     place_database(home)
     place_certificate(home)
     place_ui()
+    _upgrade(os.environ.get(LEDGER_VARIABLE) or home.ledger_url)
     Supervisor(home, choose_ports(home), os.environ).run()
     os.close(lock)
     return 0

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from bq_copilot import budget_views, comparing, exporting, list_views, replays, trace_types, view_types
+from bq_copilot import budget_views, comparing, exporting, list_views, pruning, replays, trace_types, view_types
 from tests import recorded_runs as rr
 from tests.cli.conftest import Bq
 from tests.cli.prefect_double import PrefectDouble
@@ -56,10 +56,11 @@ CASES = {
     "replay": (replays.ReplayView, lambda example: example["runs"]),
     "diff": (comparing.DiffView, lambda example: example),
     "export": (exporting.ExportView, lambda example: example),
+    "prune": (pruning.PruneView, lambda example: example),
     "policy": (replays.PolicyView, lambda example: example["plans"]),
 }
 
-PRINTED = sorted(CASES.keys() - {"policy", "export", "diff"})
+PRINTED = sorted(CASES.keys() - {"policy", "export", "diff", "prune"})
 
 
 @pytest.mark.parametrize("name", CASES)

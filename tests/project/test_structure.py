@@ -15,7 +15,7 @@ PRODUCT = ("bq_copilot", "blocks", "tasks", "flows", "deployments")
 LONGEST_FILE = 400
 LONGEST_FUNCTION = 60
 
-EDGES = ("bq_copilot.cli", "bq_copilot.gate.engines", "bq_copilot.testing")
+EDGES = ("bq_copilot.cli", "bq_copilot.migrations", "bq_copilot.gate.engines", "bq_copilot.testing")
 EDGE_MODULES = {
     "client",
     "installation",
@@ -23,6 +23,10 @@ EDGE_MODULES = {
     "circuits_sql",
     "spending_sql",
     "prefect_api",
+    "migrating",
+    "pruning_sql",
+    "pruned_sql",
+    "leases_sql",
     "waking",
     "charts",
 }

@@ -1,0 +1,12 @@
+-- The ledger as it began: events, heads, leases.
+CREATE TABLE events (
+    run_id TEXT NOT NULL, seq INTEGER NOT NULL, kind TEXT NOT NULL, body TEXT NOT NULL,
+    at TEXT NOT NULL, prev_hash TEXT NOT NULL, hash TEXT NOT NULL, PRIMARY KEY (run_id, seq));
+CREATE TABLE heads (
+    run_id TEXT PRIMARY KEY, seq INTEGER NOT NULL, phase TEXT NOT NULL, question TEXT NOT NULL,
+    requester TEXT NOT NULL, received_at TEXT NOT NULL, updated_at TEXT NOT NULL,
+    expires_at TEXT NOT NULL DEFAULT '', flow_run_id TEXT NOT NULL DEFAULT '');
+CREATE INDEX heads_by_phase ON heads (phase, received_at);
+CREATE INDEX heads_by_age ON heads (received_at);
+CREATE TABLE leases (
+    run_id TEXT PRIMARY KEY, holder TEXT NOT NULL, token INTEGER NOT NULL, expires_at TEXT NOT NULL);
