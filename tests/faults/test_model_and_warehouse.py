@@ -57,16 +57,6 @@ def test_F09_no_approval_lifts_a_denied_edit(stack: Live) -> None:
     run.cancel("enough")
 
 
-def test_F14_a_job_that_failed_for_a_passing_reason_is_tried_again(stack: Live) -> None:
-    """backendError: a second attempt under its own number, after the first one was seen to have failed."""
-    run = stack.ask(QUESTION)
-    stack.arm_warehouse("fail_after_commit", times=1, match={"job_id_prefix": f"bqc-{run.run_id}"})
-    run.approve().wait((), timeout=RECOVERY)
-    assert run.phase is Phase.COMPLETED, run.show()["error"]
-    jobs = run.show()["jobs"]
-    assert [(j["attempt"], j["ok"]) for j in jobs if j["query"] == "q1"] == [(1, False), (2, True)]
-
-
 @pytest.mark.parametrize("kind", ["malformed_call", "unknown_tool"])
 def test_F21_an_unusable_call_is_repaired(stack: Live, kind: str) -> None:
     """The model is told what was wrong with its call, and the run goes on."""

@@ -97,7 +97,7 @@ class Platform:
             case "ask_user":
                 return ok({"answer": replies.pop(0) if replies else arguments["options"][0]})
             case "propose_plan":
-                return self._execute(arguments["queries"][0], outcome)
+                return self._execute(arguments["queries"], outcome)
             case _:
                 return ok({"status": "proposed"})
 
@@ -106,14 +106,17 @@ class Platform:
             return ok(self.profile(table, column))
         return ok({"table": table, "column": column, "top": [], **self.profiles.get((table, column), {})})
 
-    def _execute(self, query: Json, outcome: Outcome) -> Json:
-        result = self.run(query["sql"])
-        if isinstance(result, dict):
-            return result
-        columns, outcome.rows = result
-        outcome.columns = [c["name"] for c in columns]
-        page = {"query": query["id"], "job_id": "j", "columns": columns, "rows": outcome.rows[:120], "summary": {}}
-        return ok({"results": [{**page, "row_count": len(outcome.rows), "truncated": len(outcome.rows) > 120}]})
+    def _execute(self, queries: Sequence[Json], outcome: Outcome) -> Json:
+        pages: list[Json] = []
+        for query in queries:
+            result = self.run(query["sql"])
+            if isinstance(result, dict):
+                return {**result, "error": {**result["error"], "query": query["id"]}}
+            columns, outcome.rows = result
+            outcome.columns = [c["name"] for c in columns]
+            page = {"query": query["id"], "job_id": "j", "columns": columns, "rows": outcome.rows[:120], "summary": {}}
+            pages.append({**page, "row_count": len(outcome.rows), "truncated": len(outcome.rows) > 120})
+        return ok({"results": pages})
 
 
 def _listed(table: Json) -> Json:

@@ -18,6 +18,14 @@ _FALLBACK_DAY = date(2000, 1, 1)
 
 
 @dataclass(frozen=True)
+class Call:
+    """The assistant's one tool call."""
+
+    tool: str
+    arguments: Json
+
+
+@dataclass(frozen=True)
 class Exchange:
     """One tool call of the assistant and the JSON object that came back (None while unanswered)."""
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from deployments.local.offline_model.ambiguity import Question, open_question, with_answer
 from deployments.local.offline_model.answer_writer import write_answer
-from deployments.local.offline_model.conversation import Conversation, Json
+from deployments.local.offline_model.conversation import Call, Conversation, Json
 from deployments.local.offline_model.cues import Cues, read_cues
 from deployments.local.offline_model.explore import anchor_of, next_description, next_profile, outside
 from deployments.local.offline_model.intent import interpret
@@ -19,17 +19,10 @@ from deployments.local.offline_model.reading import Reading
 from deployments.local.offline_model.refusals import refusal, restricted_words
 from deployments.local.offline_model.repair import MAX_REPAIRS, blocked_columns, repaired_sql
 from deployments.local.offline_model.schema_view import Schema, read_schema
+from deployments.local.offline_model.several import next_call_for_parts
 
 NOTICE = "Offline model (rule-based planner), not a language model."
 MAX_TURNS = 40
-
-
-@dataclass(frozen=True)
-class Call:
-    """The assistant's one tool call."""
-
-    tool: str
-    arguments: Json
 
 
 @dataclass(frozen=True)
@@ -48,10 +41,23 @@ class Turn:
 
 def next_call(conversation: Conversation) -> Call:
     """The next tool call for this conversation."""
-    wanted = _wanted(conversation)
+    wanted = _wanted_for_parts(conversation) or _wanted(conversation)
     if conversation.offers(wanted.tool):
         return wanted
     return _instead(conversation, wanted)
+
+
+def _wanted_for_parts(conversation: Conversation) -> Call | None:
+    """The next call for a question of several independent parts; None for any other, and for what is about all."""
+    results = conversation.results()
+    follows = bool(results) and conversation.offers("schedule_follow_up") and _follow_up(conversation) is not None
+    if follows or conversation.answered("write_answer"):
+        return None
+    if refusal(conversation.question, read_cues(conversation.question, conversation.today)):
+        return None
+    if not conversation.answered("list_tables") and not results:
+        return None
+    return next_call_for_parts(conversation, _wanted)
 
 
 def _wanted(conversation: Conversation) -> Call:
