@@ -106,8 +106,10 @@ class Live:
         self.prefect("POST", f"/deployments/{found['id']}/create_flow_run", body)
         return run
 
-    def environment(self, name: str, *, policy: Mapping[str, Any] | None = None, **warehouse: Any) -> Copilot:
-        """Write blocks of this name: the default ones with changed policy keys or warehouse fields."""
+    def environment(
+        self, name: str, *, policy: Mapping[str, Any] | None = None, model_key: str = "", **warehouse: Any
+    ) -> Copilot:
+        """Write blocks of this name: the default ones with changed policy keys, warehouse fields or model key."""
         kinds = ("warehouse", "language-model", "ledger-store", "policy")
         for slug in (f"bq-copilot-{kind}" for kind in kinds):
             path = f"/block_types/slug/{slug}/block_documents/name"
@@ -117,6 +119,8 @@ class Live:
                 data["text"] = yaml.safe_dump(_merged(yaml.safe_load(data["text"]), policy))
             if slug.endswith("warehouse"):
                 data |= warehouse
+            if slug.endswith("model") and model_key:
+                data["api_key"] = model_key
             self._write_block(path, name, block, data)
         return self.copilot_of(name)
 
