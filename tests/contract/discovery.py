@@ -59,6 +59,10 @@ class Discovery:
                 return name, {k: unquote(v) for k, v in found.groupdict().items()}
         return None
 
+    def response_of(self, method: str) -> Mapping[str, Any]:
+        """Return the schema of what a method answers."""
+        return self._methods[method].get("response", {})
+
     def problems(self, call: Call) -> list[str]:
         """Return what the request has that the published method has not; empty for a request that fits."""
         found = self.method_of(call)
@@ -117,20 +121,17 @@ def _methods(resource: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         yield from _methods(below)
 
 
-@cache
-def _compiled(path: str) -> re.Pattern[str]:
-    parts = re.split(r"\{(\+?\w+)\}", path)
-    made = [re.escape(p) if n % 2 == 0 else _group(p) for n, p in enumerate(parts)]
-    return re.compile("".join(made))
-
-
-def _group(name: str) -> str:
-    return f"(?P<{name[1:]}>.+?)" if name.startswith("+") else f"(?P<{name}>[^/]+)"
-
-
 def _pattern(base: str, method: Mapping[str, Any]) -> re.Pattern[str]:
-    path = method.get("path", method.get("flatPath", ""))
-    return _compiled(f"{base}/{path}" if not path.startswith(base.strip("/") + "/") else f"/{path}")
+    """Return what an address of the method looks like; a parameter in it has its published pattern."""
+    path = method["path"] if method["path"].startswith(base.strip("/") + "/") else f"{base.strip('/')}/{method['path']}"
+    parts = re.split(r"\{\+?(\w+)\}", path)
+    known = method.get("parameters", {})
+    made = [re.escape(p) if n % 2 == 0 else _group(p, known.get(p, {})) for n, p in enumerate(parts)]
+    return re.compile("/" + "".join(made))
+
+
+def _group(name: str, parameter: Mapping[str, Any]) -> str:
+    return f"(?P<{name}>{parameter.get('pattern', '[^/]+').removeprefix('^').removesuffix('$')})"
 
 
 def _value(where: str, value: Any, schema: Mapping[str, Any], *, from_address: bool = False) -> list[str]:
