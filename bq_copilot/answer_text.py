@@ -1,29 +1,48 @@
-"""The answer and the timeline as Markdown; both are functions of what was recorded."""
+"""What people read of a run elsewhere: answer, SQL, chart and timeline as Markdown, functions of what was recorded.
+
+Decides what stands there and in which order. Whatever somebody else wrote (question, summary, cells) passes through
+`plain` and can become neither link nor image nor markup; the one picture is the chart that our own code drew.
+"""
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Sequence
 
+from bq_copilot.card_blocks import Code, Heading
+from bq_copilot.card_markdown import plain, to_markdown
 from bq_copilot.events import Recorded
-from bq_copilot.state import RunState
+from bq_copilot.state import Plan, RunState
+from bq_copilot.trace_svg import clock
+from bq_copilot.transitions import apply
+from bq_copilot.wording import event_words
+
+MOST_ROWS = 500
+"""Rows of a timeline; a longer one says what it leaves out, and where the rest stands."""
+
+MOST_WORDS = 300
 
 
-def answer_markdown(state: RunState) -> str:
-    """Return the answer with its citations and what does not hold."""
+def answer_markdown(state: RunState, picture: str = "") -> str:
+    """Return the answer with its chart, its citations, what does not hold, and how to open it again."""
+    title = f"## {plain(state.question)}"
+    again = f"Open it at any time: `bq-copilot show {state.run_id}` · its history: `bq-copilot trace {state.run_id}`"
     answer = state.answer
     if answer is None:
         why = state.failure.message if state.failure else f"the run is {state.phase}"
-        return f"## {state.question}\n\nNo answer: {why}"
-    lines = [f"## {state.question}", "", answer.summary, ""]
+        return "\n\n".join([title, f"No answer: {plain(why)}", again])
+    lines = [title, "", *(plain(line) for line in answer.summary.splitlines()), ""]
     if answer.unsupported:
-        lines += [f"**Unsupported figures:** {', '.join(answer.unsupported)}", ""]
+        lines += [f"**Unsupported figures:** {plain(', '.join(answer.unsupported))}", ""]
+    lines += [picture, ""] if picture else []
     if answer.citations:
         lines += ["| figure | query | cell | value | supported |", "|---|---|---|---|---|"]
         lines += [
-            f"| {c.figure} | {c.query} | row {c.row}, {c.column} | {c.value} | {'yes' if c.supported else '**no**'} |"
+            f"| {plain(c.figure)} | {c.query} | row {c.row}, {plain(c.column)} | {'' if c.value is None else plain(c.value)} |"
+            f" {'yes' if c.supported else '**no**'} |"
             for c in answer.citations
         ]
-    lines += ["", *(_source(state, q) for q in state.results)]
+    lines += ["", *(_source(state, q) for q in state.results), "", again]
     return "\n".join(lines)
 
 
@@ -35,8 +54,35 @@ def _source(state: RunState, query: str) -> str:
     return f"- **{query}** job `{result.job_id}`: {result.row_count:,} rows{cut}, {how}"
 
 
+def chart_markdown(title: str, svg: bytes) -> str:
+    """Return a chart that `charts` drew as a picture in the text itself; empty when there is none."""
+    if not svg:
+        return ""
+    return f"![{plain(title) or 'Chart'}](data:image/svg+xml;base64,{base64.b64encode(svg).decode()})"
+
+
+def sql_markdown(plan: Plan | None) -> str:
+    """Return the plan's SQL, each query under its name with what it reads; empty when there is none."""
+    if plan is None:
+        return ""
+    said = f"Revision {plan.revision} by {plan.by}"
+    asked = {q.id: q for q in plan.request.queries} if plan.request else {}
+    blocks: list[Heading | Code] = [Heading(said, top=True)]
+    for query in plan.queries:
+        tables = f" · reads {', '.join(t.table for t in asked[query.id].tables)}" if query.id in asked else ""
+        blocks += [Heading(f"{query.id}: {query.purpose}{tables}"), Code(query.sql, "sql")]
+    return to_markdown(tuple(blocks))
+
+
 def timeline_markdown(events: Sequence[Recorded]) -> str:
-    """Return one row for each event."""
-    start = events[0].at
-    rows = [f"| {e.seq} | +{(e.at - start).total_seconds():.1f} s | {e.event.kind.replace('_', ' ')} |" for e in events]
-    return "\n".join(["| # | time | event |", "|---|---|---|", *rows])
+    """Return one row for each event: when, in which phase, and what happened in words."""
+    start, run_id = events[0].at, events[0].run_id
+    state, rows = RunState(run_id=run_id), list[str]()
+    for one in events:
+        state = apply(state, one)
+        words = plain(event_words(one.event)[:MOST_WORDS])
+        when = clock((one.at - start).total_seconds())
+        rows.append(f"| {one.seq} | +{when} | {str(state.phase).replace('_', ' ')} | {words} |")
+    left = len(rows) - MOST_ROWS
+    more = f"\n\n{left:,} more events: `bq-copilot trace {run_id}`" if left > 0 else ""
+    return "\n".join(["| # | time | phase | what happened |", "|---|---|---|---|", *rows[:MOST_ROWS]]) + more

@@ -6,6 +6,7 @@ libraries load slowly and are imported when something is drawn.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -166,12 +167,22 @@ def write_chart(chart: ChartView, columns: Sequence[str], rows: Rows, path: Path
     if found is None:
         raise Refused("The chart's columns hold no numbers to draw.", code="chart_invalid")
     try:
-        _write(found, path)
+        _write(found, path, path.suffix.lower().removeprefix("."))
     except OSError as error:
         raise Refused(f"{path} cannot be written: {error.strerror}.", code="chart_invalid") from error
 
 
-def _write(found: Drawing, path: Path) -> None:
+def svg_of(chart: ChartView, columns: Sequence[str], rows: Rows) -> bytes:
+    """Return the chart as SVG, empty when there is nothing to draw."""
+    found = drawing(chart, columns, rows)
+    if found is None:
+        return b""
+    out = io.BytesIO()
+    _write(found, out, "svg")
+    return out.getvalue()
+
+
+def _write(found: Drawing, to: Path | io.BytesIO, form: str) -> None:
     import matplotlib as mpl  # noqa: PLC0415 - loads slowly
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - see above
     from matplotlib.figure import Figure  # noqa: PLC0415 - see above
@@ -188,8 +199,7 @@ def _write(found: Drawing, path: Path) -> None:
         axes.set_axisbelow(True)
         if len(found.series) > 1:
             axes.legend(frameon=False)
-        no_date = {"Date": None} if path.suffix.lower() == ".svg" else {}
-        figure.savefig(path, metadata=no_date)
+        figure.savefig(to, format=form, metadata={"Date": None} if form == "svg" else {})
 
 
 def _tick(value: float, _place: int) -> str:

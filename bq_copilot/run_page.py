@@ -6,12 +6,10 @@ Edge module: it reads the ledger and the stored texts and has the chart drawn. I
 from __future__ import annotations
 
 import json
-import tempfile
-from pathlib import Path
 from typing import Any
 
 from bq_copilot import receipts, views
-from bq_copilot.errors import Damaged, Refused
+from bq_copilot.errors import Damaged
 from bq_copilot.installation import Installation
 from bq_copilot.journal import UnknownRun
 from bq_copilot.ledger_reader import parse_all
@@ -69,12 +67,6 @@ def chart_of(show: ShowView) -> bytes:
     answer = show["answer"]
     if answer is None or answer["chart"] is None:
         return b""
-    from bq_copilot.charts import write_chart  # noqa: PLC0415 - loads matplotlib
+    from bq_copilot.charts import svg_of  # noqa: PLC0415 - loads matplotlib
 
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "chart.svg"
-        try:
-            write_chart(answer["chart"], [c["name"] for c in answer["columns"]], answer["rows"], path)
-        except Refused:
-            return b""
-        return path.read_bytes()
+    return svg_of(answer["chart"], [c["name"] for c in answer["columns"]], answer["rows"])

@@ -268,14 +268,15 @@ def _answer(state: RunState, pages: Pages) -> AnswerView | None:
         rows=result["rows"] if result else [],
         row_count=result["row_count"] if result else 0,
         truncated=result["truncated"] if result else False,
-        chart=_chart(answer.chart),
+        chart=chart_view(answer.chart),
         citations=[_citation(c, state) for c in answer.citations],
         unsupported=list(answer.unsupported),
         model=answer.model,
     )
 
 
-def _chart(chart: Chart) -> ChartView | None:
+def chart_view(chart: Chart) -> ChartView | None:
+    """Return what is drawn, None when nothing is."""
     if chart.kind == "none":
         return None
     return ChartView(kind=chart.kind, query=chart.query, x=chart.x, y=list(chart.y), title=chart.title)

@@ -70,6 +70,7 @@ async def carry_out(run: Run, warm_seconds: float) -> State[Any]:
     while not isinstance(step := steps.next_step(run.state), steps.Done):
         await advance(run, step, warm_seconds)
     series_runs.conclude(run)
+    await publishing.publish_end(run)
     return outcome(run.state)
 
 
@@ -169,7 +170,6 @@ async def perform(run: Run, step: steps.Step, warm_seconds: float) -> None:  # n
         ):
             await perform_of_series(run, step, warm_seconds)
         case steps.End():
-            await publishing.publish_run(run)
             endings.finish(run, step)
         case steps.Done():
             return

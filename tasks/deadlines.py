@@ -36,7 +36,7 @@ NAMES: dict[type[Step], tuple[StepName, str]] = {
     steps.ReadResult: ("result", "reading the result"),
     steps.CheckReuse: ("check", "comparing with the earlier result"),
     steps.ScheduleSeries: ("other", "scheduling the follow-up"),
-    steps.End: ("publish", "publishing the answer"),
+    steps.End: ("publish", "recording the end"),
 }
 
 MARGIN = 30.0

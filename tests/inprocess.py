@@ -122,7 +122,7 @@ def plain_tasks() -> Iterator[None]:
                 patch.stop()
 
 
-async def _nothing(_run: Run) -> None:
+async def _nothing(*_: object) -> None:
     return None
 
 

@@ -204,7 +204,12 @@ def without_prefect(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("tasks.follow_ups.create_schedule", schedule)
     monkeypatch.setattr("tasks.series_runs.pause_schedule", nothing)
+    async def naps(run: Run, seconds: float) -> None:
+        run.env.ledger.advance(seconds)
+        run.journal.refresh()
+
     monkeypatch.setattr("tasks.publishing.publish", nothing)
+    monkeypatch.setattr("tasks.retries.sleep", naps)
     monkeypatch.setattr(Run, "gate_over", lambda _run, catalog, rules: shared_gate(catalog, rules))
 
 
