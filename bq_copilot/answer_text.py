@@ -15,6 +15,7 @@ from bq_copilot.events import Recorded
 from bq_copilot.state import Plan, RunState
 from bq_copilot.trace_svg import clock
 from bq_copilot.transitions import apply
+from bq_copilot.values import Cell
 from bq_copilot.wording import event_words
 
 MOST_ROWS = 500
@@ -37,13 +38,14 @@ def answer_markdown(state: RunState, picture: str = "") -> str:
     lines += [picture, ""] if picture else []
     if answer.citations:
         lines += ["| figure | query | cell | value | supported |", "|---|---|---|---|---|"]
-        lines += [
-            f"| {plain(c.figure)} | {c.query} | row {c.row}, {plain(c.column)} | {'' if c.value is None else plain(c.value)} |"
-            f" {'yes' if c.supported else '**no**'} |"
-            for c in answer.citations
-        ]
+        lines += [_cited(c) for c in answer.citations]
     lines += ["", *(_source(state, q) for q in state.results), "", again]
     return "\n".join(lines)
+
+
+def _cited(cell: Cell) -> str:
+    value, holds = plain(cell.value or ""), "yes" if cell.supported else "**no**"
+    return f"| {plain(cell.figure)} | {cell.query} | row {cell.row}, {plain(cell.column)} | {value} | {holds} |"
 
 
 def _source(state: RunState, query: str) -> str:

@@ -13,7 +13,7 @@ from prefect.exceptions import Abort
 from blocks.environment import Environment
 from bq_copilot import identity, operating
 from bq_copilot.errors import LedgerUnavailable
-from bq_copilot.events import RunReceived, RunStarted
+from bq_copilot.events import Recorded, RunReceived, RunStarted
 from bq_copilot.journal import Journal, begin
 from bq_copilot.ledger import HeadMoved, Ledger
 from bq_copilot.ledger_reader import UnknownEvent
@@ -23,6 +23,7 @@ from bq_copilot.version import __version__
 from tasks.announcing import Announcer
 from tasks.lease import kept, take
 from tasks.run import Run
+from tasks.tagging import PhaseTag
 
 PROMPTS = frozenset({"question_asked", "approval_requested", "follow_up_requested"})
 """Kinds of events after which a process may give the run back and leave the rest to whoever is woken."""
@@ -58,14 +59,15 @@ async def open_received(env: Environment, first: RunReceived, flow_run_id: str) 
     run_id = identity.run_id(first.requester, first.request_key)
     journal, began = await _begin(env.ledger, run_id, first)
     if journal.state.phase.is_terminal:
-        announcer = announce(journal, flow_run_id)
+        announcer, tag = announce(journal, flow_run_id), follow(journal, flow_run_id)
         yield Run(env, journal)
         announcer.close()
+        await tag.close()
         return
     lease, died = await take(env.ledger, run_id)
     if lease is None:
         raise Abort(f"another live process runs {run_id}")
-    announcer = announce(journal, flow_run_id, died=died)
+    announcer, tag = announce(journal, flow_run_id, died=died), follow(journal, flow_run_id)
     run = Run(env, journal)
     with kept(env.ledger, lease, fit=lambda: run.clock.in_time):
         journal.fence = lease.token
@@ -76,6 +78,7 @@ async def open_received(env: Environment, first: RunReceived, flow_run_id: str) 
             yield run
         finally:
             announcer.close()
+            await tag.close()
 
 
 def announce(journal: Journal, flow_run_id: str, *, died: bool = True) -> Announcer:
@@ -92,6 +95,20 @@ def announce(journal: Journal, flow_run_id: str, *, died: bool = True) -> Announ
         announcer.hear(before, one, state, told=one.seq < since)
     journal.heard = announcer.hear
     return announcer
+
+
+def follow(journal: Journal, flow_run_id: str) -> PhaseTag:
+    """Keep the flow run's tag up with the run, from now on."""
+    tag, told = PhaseTag(flow_run_id), journal.heard
+
+    def hear(before: RunState, one: Recorded, after: RunState) -> None:
+        if told is not None:
+            told(before, one, after)
+        tag.hear(after)
+
+    tag.hear(journal.state)
+    journal.heard = hear
+    return tag
 
 
 async def _begin(ledger: Ledger, run_id: str, first: RunReceived) -> tuple[Journal, bool]:

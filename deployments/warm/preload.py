@@ -47,6 +47,8 @@ LIBRARIES = (
     "rich._emoji_codes",
     "sqlalchemy.dialects.sqlite",
     "prefect.utilities.visualization",
+    "matplotlib.backends.backend_svg",
+    "matplotlib.figure",
     "deployments.local.worker",
     "prefect.cli.worker",
 )
@@ -58,7 +60,7 @@ MODELS = (
     "prefect.client.schemas.actions:LogCreate FlowRunUpdate ArtifactCreate",
     "prefect.events.schemas.events:Event",
     "prefect.events.filters:EventNameFilter EventFilter EventOccurredFilter EventIDFilter",
-    "prefect.artifacts:MarkdownArtifact TableArtifact",
+    "prefect.artifacts:MarkdownArtifact TableArtifact LinkArtifact",
     "prefect.context:EngineContext TaskRunContext",
     "openai.types.chat.parsed_chat_completion:ParsedChatCompletion ParsedChoice ParsedChatCompletionMessage",
     "openai.types.chat.chat_completion:Choice ChatCompletion",

@@ -65,11 +65,15 @@ class Pages:
             return
         raise AssertionError(f"the form stayed open after {PRESSES} presses")
 
+    def open_artifact(self, run: RunHandle, name: str) -> None:
+        """Open one artifact of the run from the list of its artifacts."""
+        self.open_run(run, tab="Artifacts")
+        self.page.get_by_text(f"{run.run_id}-{name}").first.click(timeout=PATIENCE)
+        self.page.locator("main a[href*='/artifacts/artifact/']").first.click(timeout=PATIENCE)
+
     def open_answer(self, run: RunHandle) -> None:
         """Open the run's answer among its artifacts."""
-        self.open_run(run, tab="Artifacts")
-        self.page.get_by_text(f"{run.run_id}-answer").first.click(timeout=PATIENCE)
-        self.page.locator("main a[href*='/artifacts/artifact/']").first.click(timeout=PATIENCE)
+        self.open_artifact(run, "answer")
         expect(self.page.get_by_role("heading", name=run.state.question).first).to_be_visible(timeout=PATIENCE)
 
     def shoot(self, path: Path, what: Locator | None = None) -> None:

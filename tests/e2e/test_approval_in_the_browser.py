@@ -9,6 +9,7 @@ from bq_copilot.client import RunHandle
 from bq_copilot.events import ApprovalDecided, QuestionAnswered
 from bq_copilot.phases import Phase
 from tests.e2e.pages import IMAGES, Pages
+from tests.e2e.pages import PATIENCE as PATIENCE_OF_PAGES
 from tests.live import PATIENCE, Live, events_of
 
 QUESTION = "How did revenue per month develop in 2025?"
@@ -27,7 +28,7 @@ def suspended(stack: Live, question: str) -> RunHandle:
     return run
 
 
-def test_a_run_is_approved_in_the_form_and_its_answer_read(waiting: RunHandle, pages: Pages) -> None:
+def test_a_run_is_approved_in_the_form_and_its_answer_read(stack: Live, waiting: RunHandle, pages: Pages) -> None:
     """The card shows what will run; approve and submit; the run completes and its answer stands among the artifacts."""
     run = waiting
     approval = run.show()["approval"]
@@ -42,8 +43,28 @@ def test_a_run_is_approved_in_the_form_and_its_answer_read(waiting: RunHandle, p
     run.wait((), timeout=PATIENCE)
     assert run.phase is Phase.COMPLETED, run.show()["error"]
     assert [e.decision.via for e in events_of(run, ApprovalDecided)] == ["prefect-form"]
-    pages.open_answer(run)
-    pages.page.set_viewport_size({"width": 1280, "height": 900})
+    stack.in_state(run, "Completed")
+    _look_at_the_artifacts(run, pages)
+
+
+def _look_at_the_artifacts(run: RunHandle, pages: Pages) -> None:
+    """The run and its phase stand in the list; SQL and timeline are there; the link leads to answer and chart."""
+    window = pages.page
+    window.set_viewport_size({"width": 1280, "height": 900})
+    window.goto(f"{pages.url}/v2/runs", timeout=PATIENCE_OF_PAGES)
+    expect(window.get_by_text("phase:completed").first).to_be_visible(timeout=PATIENCE_OF_PAGES)
+    pages.shoot(IMAGES / "prefect-runs.png")
+    pages.open_artifact(run, "sql")
+    expect(window.get_by_text("bq-copilot-sandbox.shop.orders").first).to_be_visible(timeout=PATIENCE_OF_PAGES)
+    pages.open_artifact(run, "timeline")
+    expect(window.get_by_text("what happened").first).to_be_visible(timeout=PATIENCE_OF_PAGES)
+    pages.shoot(IMAGES / "prefect-timeline.png")
+    pages.open_artifact(run, "link")
+    window.get_by_role("link", name=f"Answer: {QUESTION}").first.click(timeout=PATIENCE_OF_PAGES)
+    expect(window.get_by_role("heading", name=QUESTION).first).to_be_visible(timeout=PATIENCE_OF_PAGES)
+    chart = window.locator("img[src^='data:image/svg+xml']").first
+    expect(chart).to_be_visible(timeout=PATIENCE_OF_PAGES)
+    assert chart.evaluate("image => image.naturalWidth") > 0
     pages.shoot(IMAGES / "run.png")
 
 

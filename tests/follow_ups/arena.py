@@ -204,6 +204,7 @@ def without_prefect(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("tasks.follow_ups.create_schedule", schedule)
     monkeypatch.setattr("tasks.series_runs.pause_schedule", nothing)
+
     async def naps(run: Run, seconds: float) -> None:
         run.env.ledger.advance(seconds)
         run.journal.refresh()
