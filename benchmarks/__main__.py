@@ -9,7 +9,18 @@ import importlib
 import sys
 from itertools import takewhile
 
-NAMES = ("ledger", "durable_step", "gate", "latency", "start_latency", "retrieval", "long_run", "history", "scale_out")
+NAMES = (
+    "ledger",
+    "durable_step",
+    "gate",
+    "latency",
+    "start_latency",
+    "retrieval",
+    "long_run",
+    "history",
+    "page_load",
+    "scale_out",
+)
 
 
 def main() -> None:

@@ -13,12 +13,11 @@ import logging
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 import httpx
 from prefect.artifacts import acreate_link_artifact, acreate_markdown_artifact, acreate_table_artifact
 from prefect.exceptions import PrefectException
-from prefect.utilities.urls import url_for
+from prefect.settings import PREFECT_UI_URL
 
 from bq_copilot.answer_text import answer_markdown, chart_markdown, sql_markdown, timeline_markdown
 from bq_copilot.charts import svg_of
@@ -64,10 +63,12 @@ async def publish(place: Place, key: str, page: Page) -> int:
 async def _answer(key: str, page: Page) -> int:
     """The answer, and the link that leads to it from the list of artifacts and from the run's graph."""
     made = await acreate_markdown_artifact(page.texts["answer"], key=f"{key}-answer", description="Answer")
-    where = url_for("artifact", obj_id=made if isinstance(made, UUID) else str(made))
-    if where is None:
+    pages = PREFECT_UI_URL.value()
+    if not pages:
         return 1
-    await acreate_link_artifact(where, page.link, key=f"{key}-link", description="Link to the answer")
+    await acreate_link_artifact(
+        f"{pages.rstrip('/')}/artifacts/artifact/{made}", page.link, key=f"{key}-link", description="Link to the answer"
+    )
     return 2
 
 

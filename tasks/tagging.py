@@ -27,6 +27,9 @@ PHASE, REQUESTER = "phase:", "by:"
 SETTLED = 0.3
 """Seconds that a phase lasts before it is worth a call."""
 
+PATIENCE = 2.0
+"""Seconds that the last tag may take: a run is given back whether Prefect shows its phase or not."""
+
 Write = Callable[[str, list[str], str], Awaitable[None]]
 
 
@@ -61,7 +64,9 @@ class PhaseTag:
         """Write what is left to write."""
         self._moving.set()
         if self._task is not None:
-            await self._task
+            await asyncio.wait({self._task}, timeout=PATIENCE)
+            if self._task is not None:
+                self._task.cancel()
 
     async def _follow(self) -> None:
         while self._wanted != self._shown:

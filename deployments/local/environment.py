@@ -103,6 +103,7 @@ def _prefect(home: Home, ports: Mapping[str, int]) -> dict[str, str]:
     return {
         "PREFECT_HOME": str(home.prefect),
         "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
+        "PREFECT_UI_URL": f"http://127.0.0.1:{port}/v2",  # links lead to the pages that the server prefers
         "PREFECT_SERVER_API_HOST": "127.0.0.1",
         "PREFECT_SERVER_API_PORT": port,
         # HTTP clients keep an idle connection for 5 s; a server that does the same closes it under a request
