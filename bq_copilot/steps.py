@@ -109,7 +109,7 @@ def _next_turn(state: RunState) -> Step:
         return End(Phase.REFUSED, _struck(state, struck[0]))
     if state.repairs > limits.repairs:
         code = last.answered.code if last and last.answered else "repairs"
-        return End(Phase.FAILED, _unusable(code, limits.repairs))
+        return End(Phase.FAILED, _unusable(code, limits.repairs, _refused_by_the_warehouse(state, code)))
     if len(state.turns) >= limits.turns:
         return End(Phase.FAILED, _spent("turns", f"{limits.turns} model turns"))
     if state.tokens >= limits.tokens:
@@ -131,10 +131,16 @@ def _struck(state: RunState, rule: str) -> Failure:
     )
 
 
-def _unusable(code: str, repairs: int) -> Failure:
+def _refused_by_the_warehouse(state: RunState, code: str) -> str:
+    """Return the warehouse's own words where it was its dry run that no plan has passed."""
+    refusal = state.plan.refusal if state.plan and code == "dry_run_failed" else None
+    return f" ({refusal[1].message})" if refusal else ""
+
+
+def _unusable(code: str, repairs: int, why: str) -> Failure:
     return Failure(
         code="model_unusable",
-        message=f"model output unusable: more than {repairs} repairs, the last one for {code}",
+        message=f"model output unusable: more than {repairs} repairs, the last one for {code}{why}",
         next="Ask again in other words, or try another model.",
     )
 

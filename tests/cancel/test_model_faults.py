@@ -12,10 +12,13 @@ from blocks.language_model import LanguageModel
 from bq_copilot.phases import Phase
 from bq_copilot.views import show
 from bq_copilot.wording import event_words
+from deployments.local.offline_model.faults import FaultKind
 from tests.cancel.conftest import ModelProcess
 from tests.cancel.play import Play, play_of, quick
 
 ATTEMPTS = 6
+ENDLESS = 5
+"""Turns that the run may take against a model that never comes to an end."""
 LAST = "Ask again later; `bq-copilot doctor` says what answers."
 UNUSABLE = "model output unusable: more than 3 repairs, the last one for {}"
 OTHER = "Ask again in other words, or try another model."
@@ -54,6 +57,7 @@ FAULTS = {
     "F07_500_for_ever": for_ever("error", "the model's server failed (500)"),
     "F07_timeout": Fault("timeout", waits("the model did not answer in time"), settings={"seconds": 2}),
     "F07_cut": Fault("cut_stream", waits("the model cannot be reached")),
+    "F07_cut_for_ever": for_ever("cut_stream", "the model cannot be reached"),
     "F21_malformed": Fault("malformed_call", ("turn 1: {tool} answered, error bad_arguments",)),
     "F21_unknown_tool": Fault("unknown_tool", ("turn 1: run_shell answered, error unknown_tool",)),
     "F21_malformed_for_ever": Fault(
@@ -74,7 +78,7 @@ FAULTS = {
     ),
     "F21_endless": Fault(
         "endless_loop",
-        (),
+        tuple(f"turn {n}: list_tables answered, ok" for n in range(1, 6)),
         times=50,
         phase=Phase.FAILED,
         user="the run's budget of 5 model turns is spent",
@@ -88,16 +92,18 @@ def played(monkeypatch: pytest.MonkeyPatch, model: ModelProcess, name: str) -> P
     block = LanguageModel(
         base_url=f"{model.url}/v1", model="offline-planner-1", api_key=SecretStr("none"), timeout_seconds=0.8
     )
-    rules = quick(budgets={"turns": 5 if "endless" in name else 40})
+    rules = quick(budgets={"turns": ENDLESS if "endless" in name else 40})
     play = play_of(monkeypatch, model=block.open(), rules=rules, run_id=f"r-{name.lower().replace('_', '-')}")
     play.question = "How many orders per region?"
     return play
 
 
 def lines(play: Play) -> tuple[str, ...]:
-    """Return what the operator reads of waits and of calls that were at fault."""
+    """Return what the operator reads of waits and of calls that were at fault; of an endless loop, every call."""
     events = [one.event for one in play.env.ledger.read(play.run_id)]
-    return tuple(event_words(e) for e in events if e.kind == "waited" or (e.kind == "call_answered" and not e.ok))
+    endless = len(play.state.turns) == ENDLESS
+    told = (e for e in events if e.kind == "waited" or (e.kind == "call_answered" and (endless or not e.ok)))
+    return tuple(event_words(e) for e in told)
 
 
 @pytest.mark.parametrize("name", FAULTS)
@@ -117,6 +123,11 @@ async def test_F07_what_is_read_of_a_fault_of_the_model(
     assert error["next"] == fault.next
     assert lines(play) == tuple(line.format(tool=tool) for line in fault.operator)
     assert play.verified()
+
+
+def test_F07_no_fault_that_the_offline_model_can_play_is_without_its_words() -> None:
+    """A fault that is added there needs its row here."""
+    assert {f.kind for f in FAULTS.values()} == {kind.value for kind in FaultKind}
 
 
 async def test_F07_retry_after_is_honoured(monkeypatch: pytest.MonkeyPatch, offline_model: ModelProcess) -> None:

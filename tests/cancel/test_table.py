@@ -1,4 +1,4 @@
-"""F10, F11, F12: the table of phases, ways of cancelling and what is dead; the truth in each cell."""
+"""F10, F11, F12: the table of phases, who stops the run, and what is dead; the truth in each cell."""
 
 from __future__ import annotations
 
@@ -42,7 +42,8 @@ CELLS = {
     "parked_with_a_job": Cell("parked", at_once=False, said=PAID),
 }
 
-WAYS = {"cli": ("ana", "cli"), "python": ("ana", "api"), "prefect": ("ana", "prefect-ui"), "clock": ("x", CLOCK)}
+WAYS = {"person": ("ana", "cli"), "clock": ("x", CLOCK)}
+"""By whom, in the ledger; the ways in which a person gets there are in `test_ways`."""
 
 DEAD = ("nothing", "flow process", "warehouse", "everything")
 

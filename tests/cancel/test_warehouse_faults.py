@@ -5,9 +5,10 @@ The run is performed in this process, so that the waits cost no time; warehouse,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+import httpx
 import pytest
 
 from blocks.bigquery import BigQueryWarehouse
@@ -44,6 +45,7 @@ class Fault:
     """What `show` says at the end, empty for an answer."""
     next: str = ""
     jobs: int = 1
+    settings: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
 def waits(reason: str, times: int = 1, step: str = "SubmitJob") -> tuple[str, ...]:
@@ -138,6 +140,7 @@ FAULTS = {
         next="`bq-copilot retry {run}` tries it again.",
         jobs=3,
     ),
+    "F06_slow_but_in_time": Fault("slow_job", (SUBMITTED, DONE), method="", settings={"seconds": 1}),
     "F07_503_while_it_runs": Fault(
         "503",
         (SUBMITTED, *waits("looking up {job}: the warehouse failed (503 backendError)", 2, "PollJob"), DONE),
@@ -198,7 +201,7 @@ async def test_F07_what_is_read_of_a_fault_of_the_warehouse(
     play.approve()
     prefix = f"bqc-{play.run_id}"
     method = {"method": fault.method} if fault.method else {}
-    sandbox.arm(fault.kind, times=fault.times, match={**method, "job_id_prefix": prefix})
+    sandbox.arm(fault.kind, times=fault.times, match={**method, "job_id_prefix": prefix}, **fault.settings)
     assert await play.process() == "ended"
     view = show(play.state, {})
     error = view["error"] or {"message": "", "next": ""}
@@ -254,15 +257,51 @@ async def test_F07_a_spent_quota_at_the_dry_run_is_not_the_models_fault(
     assert (play.phase, play.said, len(play.state.turns)) == (Phase.FAILED, QUOTA, 2)
 
 
+MISSING = "query q1: the dry run left out what it must say (missing: statement_type)"
+PROPOSAL = ("propose_plan", {"queries": [{"id": "q1", "purpose": "count", "sql": SQL}], "rationale": "r"})
+
+
 async def test_F21_a_malformed_dry_run_is_refused_and_told(
     monkeypatch: pytest.MonkeyPatch, sandbox: SandboxProcess
 ) -> None:
-    """A field that is missing from the warehouse's answer is never guessed."""
+    """A field that is missing from the warehouse's answer is never guessed; the next, whole one leads to the card."""
     play = played(monkeypatch, sandbox, "malformed")
+    play.env.model._script.insert(1, PROPOSAL)
     sandbox.arm("drop_field", field="statistics.query.statementType")
-    await play.process(until=lambda s: len(s.turns) == 2 and s.turns[1].answered is not None)
-    (refused,) = play.events("estimate_refused")
-    assert refused.failure.message == ("query q1: the dry run left out what it must say (missing: statement_type)")
+    await play.process()
+    assert trace(play) == (f"dry run of q1 refused: {MISSING}",)
+    assert (play.phase, show(play.state, {})["error"]) == (Phase.AWAITING_APPROVAL, None)
+
+
+async def test_F21_a_dry_run_that_stays_malformed_ends_the_run_in_the_warehouses_words(
+    monkeypatch: pytest.MonkeyPatch, sandbox: SandboxProcess
+) -> None:
+    """Nothing is asked about, nothing is sent, and it is not left to the model alone."""
+    play = played(monkeypatch, sandbox, "malformed-for-ever")
+    play.env.model._script[1:1] = [PROPOSAL] * 4
+    sandbox.arm("drop_field", times=50, field="statistics.query.statementType")
+    await play.process()
+    error = show(play.state, {})["error"]
+    assert error is not None
+    assert (play.phase, error["message"], error["next"]) == (
+        Phase.FAILED,
+        f"model output unusable: more than 3 repairs, the last one for dry_run_failed ({MISSING})",
+        "Ask again in other words, or try another model.",
+    )
+    assert trace(play) == (f"dry run of q1 refused: {MISSING}",) * 4
+    assert play.events("approval_requested") == play.events("job_intended") == []
+
+
+IN_ANOTHER_FILE = {"partial_script"}
+"""A script never reaches the warehouse: the gate denies it (tests/gate)."""
+
+
+def test_F07_no_fault_that_the_sandbox_can_play_is_without_its_words(sandbox: SandboxProcess) -> None:
+    """The sandbox names its faults when it is asked for one that it does not have."""
+    answer = httpx.post(f"{sandbox.url}/faults", json={"kind": "?"}, timeout=30)
+    kinds = set(answer.json()["error"]["message"].partition("kinds: ")[2].split(", "))
+    told = {f.kind for f in FAULTS.values()} | {"drop_field"} | IN_ANOTHER_FILE
+    assert len(kinds) > 10 and kinds == told
 
 
 async def test_F06_a_job_that_runs_too_long_is_stopped_and_says_which_clock_and_the_bytes(
@@ -279,5 +318,10 @@ async def test_F06_a_job_that_runs_too_long_is_stopped_and_says_which_clock_and_
     await play.process()
     said = "timed out after 0 s in the job (run clock) (0 bytes billed)"
     assert (play.phase, play.said) == (Phase.FAILED, f"q1 failed: {said}")
+    error = show(play.state, {})["error"]
+    assert error is not None
+    assert error["next"] == "Ask for less, or try it again later. `bq-copilot retry r-slow` tries it again."
+    stop = said.removesuffix(" (0 bytes billed)")
+    assert trace(play) == (SUBMITTED, f"q1: warehouse asked to stop the job: {stop}", f"q1: job failed: {said}")
     job = sandbox.client().get_job("bqc-r-slow-q1-v1-a1", location="US")
     assert (job.state, job.error_result["reason"]) == ("DONE", "stopped")
