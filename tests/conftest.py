@@ -31,11 +31,18 @@ OWN_MODEL = ("OPENAI_API_KEY", "BQ_COPILOT_MODEL_BASE_URL", "BQ_COPILOT_MODEL")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests side by side: a file stays in one worker, and so do the folders that share a stack or kill its parts."""
+    """Tests side by side: a file stays in one worker, and so do the folders that share a stack or kill its parts.
+
+    Those come first, the longest of them foremost: what is long and begins late is waited for by an idle core.
+    """
+    groups = list(dict.fromkeys(STACKS.values()))
+
+    def group_of(item: pytest.Item) -> str:
+        return STACKS.get(item.path.parent.name, str(item.path))
+
     for item in items:
-        folder = item.path.parent.name
-        group = STACKS.get(folder, str(item.path))
-        item.add_marker(pytest.mark.xdist_group(group))
+        item.add_marker(pytest.mark.xdist_group(group_of(item)))
+    items.sort(key=lambda item: groups.index(group_of(item)) if group_of(item) in groups else len(groups))
 
 
 @pytest.fixture(scope="session")
