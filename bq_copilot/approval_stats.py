@@ -16,6 +16,7 @@ from typing import TypedDict
 
 from bq_copilot.approval import ApprovalRequest, Decision
 from bq_copilot.events import Recorded
+from bq_copilot.notice_events import NOTICE_KINDS
 
 FAST_SECONDS = 2.0
 """Nobody has read a card and its SQL in less."""
@@ -101,7 +102,8 @@ def _requests(events: Sequence[Recorded]) -> list[Asked]:
 
 
 def _counts(events: Sequence[Recorded], found: list[Asked]) -> Counter[str]:
-    ended = events[-1].event if events[-1].event.kind == "run_ended" else None
+    said = [r.event for r in events if r.event.kind not in NOTICE_KINDS]
+    ended = said[-1] if said[-1].kind == "run_ended" else None
     waiting = bool(found) and not any(d.verdict != "delegate" for d, _ in found[-1].decisions)
     expired = ended is not None and ended.phase == "expired" and waiting
     return Counter(expired=int(expired), voided=sum(one.event.kind == "approval_voided" for one in events))

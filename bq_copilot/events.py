@@ -30,6 +30,7 @@ from bq_copilot.follow_up_events import (
 from bq_copilot.fork_events import RunForked
 from bq_copilot.gate.verdict import Verdict
 from bq_copilot.job_events import JobAdopted, JobCancelRequested, JobFinished, JobIntended, JobSubmitted
+from bq_copilot.notice_events import NoticeFailed, NoticeGiven, NoticeIntended
 from bq_copilot.turn_events import (
     CallAnswered,
     QuestionAnswered,
@@ -312,6 +313,9 @@ Event = Annotated[
     | UndoDone
     | RetryRequested
     | UndoRequested
+    | NoticeIntended
+    | NoticeGiven
+    | NoticeFailed
     | RunEnded,
     Field(discriminator="kind"),
 ]

@@ -6,12 +6,15 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TypedDict
 
+from bq_copilot.events import Recorded
 from bq_copilot.ledger import RunHead
 from bq_copilot.ledger_reader import Reader
+from bq_copilot.notice_events import NOTICE_KINDS, about
+from bq_copilot.notice_views import notices_of_request
 from bq_copilot.phases import WAITING, Phase
 from bq_copilot.standing import standing
 from bq_copilot.state import RunState
-from bq_copilot.view_types import ErrorView
+from bq_copilot.view_types import ErrorView, NoticeView
 from bq_copilot.views import approval, stamp
 
 
@@ -55,6 +58,8 @@ class PendingView(TypedDict):
     may_decide: list[str]
     """Who may decide now, by name; empty for anybody whom the tier allows."""
     approved_by: list[str]
+    told: list[NoticeView]
+    """The notices about the open approval request."""
 
 
 class CheckView(TypedDict):
@@ -97,10 +102,19 @@ def runs(heads: Iterable[RunHead], reasons: Mapping[str, str] | None = None) -> 
 
 
 def why_parked(heads: Iterable[RunHead], reader: Reader) -> dict[str, str]:
-    """Return the reasons of the parked ones: each stands in the run's last row, which any version can read."""
-    last = [r for h in heads if h.phase == Phase.PARKED for r in reader.read(h.run_id, after=h.seq - 1)]
+    """Return the reasons of the parked ones: each stands in the run's last row but notices, which any version can read."""
+    last = [r for h in heads if h.phase == Phase.PARKED for r in _last(h, reader)]
     ended = [(r.run_id, r.event.failure) for r in last if r.event.kind == "run_ended"]
     return {run_id: failure.message for run_id, failure in ended if failure is not None}
+
+
+def _last(head: RunHead, reader: Reader) -> list[Recorded]:
+    """Return the last event that is no notice; a notice of the end says where that stands."""
+    last = reader.read(head.run_id, after=head.seq - 1)
+    if not last or last[0].event.kind not in NOTICE_KINDS:
+        return last
+    near = reader.read(head.run_id, after=about(last[0].event) - 1)
+    return [r for r in near if r.event.kind not in NOTICE_KINDS][-1:]
 
 
 def pending(states: Iterable[RunState], now: datetime) -> list[PendingView]:
@@ -140,4 +154,5 @@ def _pending(state: RunState, now: datetime) -> PendingView:
         escalated=stands is not None and stands.escalated,
         may_decide=list(stands.deciders) if stands else [],
         approved_by=list(stands.approved_by) if stands else [],
+        told=notices_of_request(state) if found else [],
     )

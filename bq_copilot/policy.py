@@ -12,11 +12,12 @@ from collections.abc import Iterable
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from functools import cached_property
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from bq_copilot.canonical import digest
+from bq_copilot.notice_events import NoticeKind
 from bq_copilot.spelling import plain
 
 FROZEN = ConfigDict(frozen=True, extra="forbid")
@@ -254,6 +255,17 @@ class Clocks(BaseModel):
         )
 
 
+class Notifications(BaseModel):
+    """What people are told outside of the waiting list, and through which notification block of Prefect."""
+
+    model_config = FROZEN
+    kinds: tuple[NoticeKind, ...] = get_args(NoticeKind)
+    block: str = "bq-copilot"
+    """Name of the notification block (Slack, e-mail, webhook, …), whatever its type; without one nobody is told."""
+    remind_after_seconds: int = Field(default=1_800, ge=0)
+    """Seconds after which an undecided request is told once more; 0: never."""
+
+
 class Profile(BaseModel):
     """How far `profile_column` may look at data."""
 
@@ -285,6 +297,7 @@ class Policy(BaseModel):
     retries: Retries = Retries()
     clocks: Clocks = Clocks()
     profile: Profile = Profile()
+    notifications: Notifications = Notifications()
     strikes: int = Field(default=3, gt=0)
 
     @cached_property
@@ -315,7 +328,7 @@ class Policy(BaseModel):
         return bytes_billed / TIB * self.price_per_tib
 
 
-ADDED = frozenset({"retries", "clocks", "daily"})
+ADDED = frozenset({"retries", "clocks", "daily", "notifications"})
 """Sections that 0.1.0 did not know. Their defaults leave a policy's fingerprint, and so its approvals, as they were."""
 
 

@@ -39,6 +39,7 @@ from bq_copilot.events import (
 )
 from bq_copilot.follow_up_events import GrantClaimed, PlanReused
 from bq_copilot.gate.verdict import Ruling, Verdict
+from bq_copilot.notice_record import Notice
 from bq_copilot.phases import Phase
 from bq_copilot.receipts import GENESIS
 from bq_copilot.series import Series
@@ -195,6 +196,8 @@ class RunState:
     undoing: UndoIntended | None = None
     undo: Undone | None = None
     """Set while what an ended run has left is being removed."""
+    notices: tuple[Notice, ...] = ()
+    """What people outside were told, or could not be told, of this run."""
     waiting: Waited | None = None
     failure: Failure | None = None
     ended_at: datetime | None = None
@@ -245,6 +248,10 @@ class RunState:
     def series_of(self, series: str) -> Series | None:
         """Return the series of this id."""
         return next((s for s in self.series if s.id == series), None)
+
+    def notice_of(self, key: str) -> Notice | None:
+        """Return the notice of this key."""
+        return next((n for n in self.notices if n.key == key), None)
 
     @property
     def question(self) -> str:

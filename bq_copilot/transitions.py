@@ -16,11 +16,13 @@ from bq_copilot import events as ev
 from bq_copilot import follow_up_transitions as follow_ups
 from bq_copilot import fork_transitions as forks
 from bq_copilot import job_transitions as jobs
+from bq_copilot import notice_transitions as notices
 from bq_copilot import plan_transitions as plans
 from bq_copilot import turn_transitions as turns
 from bq_copilot import undo_transitions as undoing
 from bq_copilot.events import Recorded
 from bq_copilot.legality import IllegalTransition, illegal, need
+from bq_copilot.notice_events import NOTICE_KINDS
 from bq_copilot.phases import TERMINAL, Phase
 from bq_copilot.state import RunState, placed
 from bq_copilot.undoing import EFFECTS
@@ -54,7 +56,7 @@ def apply(state: RunState, recorded: Recorded) -> RunState:
     return placed(after, recorded.seq, recorded.hash, recorded.at)
 
 
-_AFTER_THE_END = frozenset({"decision_refused", "answer_rated"})
+_AFTER_THE_END = frozenset({"decision_refused", "answer_rated"}) | NOTICE_KINDS
 
 _OUT_OF_THE_PARK = frozenset({"run_unparked", "cancel_requested"})
 
@@ -170,6 +172,7 @@ _APPLY: dict[str, Callable[[RunState, Recorded, Any], RunState]] = {
     "answer_rated": contexts.answer_rated,
     "follow_up_proposed": turns.follow_up,
     **follow_ups.APPLY,
+    **notices.APPLY,
     "waited": _waited,
     "step_failed": _step_failed,
     "run_unparked": _unparked,

@@ -186,6 +186,20 @@ class FollowUpView(TypedDict):
     """`accept`, `decline` or `expired`; None while nobody has decided."""
 
 
+class NoticeView(TypedDict):
+    """One notice to people outside."""
+
+    notice: str
+    """`approval`, `reminder`, `escalation`, `parked`, `cancel_unconfirmed` or `follow_up_finished`."""
+    state: str
+    """`told`, `failed` (it is tried again), `given_up`, or `open` while a try has no outcome."""
+    channel: str
+    tries: int
+    at: str
+    error: str
+    next_try: str | None
+
+
 class ReceiptsView(TypedDict):
     """Whether the run's hash chain holds."""
 
@@ -229,6 +243,7 @@ class ShowView(TypedDict):
     answer: AnswerView | None
     follow_ups: list[FollowUpView]
     cancel_requested_by: str | None
+    notices: list[NoticeView]
     error: ErrorView | None
     spent: SpentView
     receipts: ReceiptsView | None

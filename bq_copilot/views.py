@@ -12,6 +12,7 @@ from typing import Any, TypedDict
 
 from bq_copilot.approval import ApprovalRequest, QueryFacts
 from bq_copilot.events import ResultRead
+from bq_copilot.notice_views import notices
 from bq_copilot.parts import Part, parts
 from bq_copilot.phases import Phase
 from bq_copilot.state import Job, Plan, RunState
@@ -74,6 +75,7 @@ def show(state: RunState, pages: Pages, receipts: ReceiptsView | None = None) ->
         answer=_answer(state, pages),
         follow_ups=_follow_ups(state),
         cancel_requested_by=state.cancel.by if state.cancel else None,
+        notices=notices(state),
         error=_error(state),
         spent=spent(state),
         receipts=receipts,

@@ -1,18 +1,20 @@
 """The states of many waiting runs, as far as a list needs them, without reading their whole histories.
 
 Decides: when one event says it all. A run whose last event is its approval request, or its question, waits for exactly
-that, and nobody has decided anything about it yet; the rest of its history is not shown in a list. Every other
-run is folded in full. Why this shape: a thousand waiting runs are listed in one look, and the two ways give the same.
+that, and nobody has decided anything about it yet (notices about it do not count); the rest of its history is
+not shown in a list. Every other run is folded in full. Why this shape: a thousand waiting runs are listed in one look, and the two ways give the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from bq_copilot.events import ApprovalRequested, QuestionAsked, Recorded, RunReceived
 from bq_copilot.ledger import RunHead
 from bq_copilot.ledger_reader import Reader
+from bq_copilot.notice_events import NOTICE_KINDS, about
+from bq_copilot.notice_transitions import APPLY as NOTICES
 from bq_copilot.phases import Phase
 from bq_copilot.state import Plan, RunState
 from bq_copilot.transitions import fold
@@ -22,12 +24,22 @@ def waiting_states(heads: Iterable[RunHead], reader: Reader) -> Iterator[RunStat
     """Yield the state of each run of the list."""
     for head in heads:
         last = reader.read(head.run_id, after=head.seq - 1)
-        known = _from_last(head, last[0]) if len(last) == 1 else None
-        yield known or fold(head.run_id, reader.read(head.run_id))
+        if last and about(last[0].event):
+            last = reader.read(head.run_id, after=about(last[0].event) - 1)
+        yield _from_last(head, last) or fold(head.run_id, reader.read(head.run_id))
 
 
-def _from_last(head: RunHead, last: Recorded) -> RunState | None:
-    """Return what the last event alone says of a waiting run, None when it does not say enough."""
+def _from_last(head: RunHead, events: Sequence[Recorded]) -> RunState | None:
+    """Return what one event and the notices about it say of a waiting run, None when they do not say enough."""
+    if not events or any(r.event.kind not in NOTICE_KINDS for r in events[1:]):
+        return None
+    known = _from_event(head, events[0])
+    for one in events[1:] if known else ():
+        known = NOTICES[one.event.kind](known, one, one.event)
+    return known
+
+
+def _from_event(head: RunHead, last: Recorded) -> RunState | None:
     event = last.event
     received = RunReceived(question=head.question, requester=head.requester, via="", request_key="", code_version="")
     known = RunState(

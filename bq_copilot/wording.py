@@ -12,6 +12,7 @@ from bq_copilot import events as ev
 from bq_copilot import steps
 from bq_copilot.amounts import money, size
 from bq_copilot.follow_up_wording import follow_up_words
+from bq_copilot.notice_wording import notice_words
 from bq_copilot.steps import Step
 
 
@@ -179,6 +180,8 @@ def _undo_words(event: ev.Event) -> str:
             return f"{event.by} asked to remove what it left via {event.via}"
         case ev.RetryRequested():
             return f"{event.by} asked to try the rest again via {event.via}"
+        case ev.NoticeIntended() | ev.NoticeGiven() | ev.NoticeFailed():
+            return notice_words(event)
         case ev.RunEnded():
             return f"{event.phase}: {event.failure.message}" if event.failure else event.phase
         case _:

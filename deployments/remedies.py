@@ -17,6 +17,7 @@ from bq_copilot.installation import Installation
 from bq_copilot.journal import Journal
 from bq_copilot.ledger import RunHead
 from bq_copilot.ledger_reader import UnknownEvent
+from bq_copilot.notice_events import NOTICE_KINDS
 from bq_copilot.phases import TERMINAL, Phase, prefect_name, prefect_type
 from bq_copilot.recovering import Remedy
 from bq_copilot.values import Failure
@@ -87,9 +88,11 @@ def _told(rejection: str, case: Case) -> None:
 
 
 def fruitless(journal: Journal) -> int:
-    """Count the starts at the end of the history that recorded nothing after them."""
+    """Count the starts at the end of the history that recorded nothing after them; notices are not theirs."""
     count = 0
     for recorded in reversed(journal.ledger.read(journal.run_id)):
+        if recorded.event.kind in NOTICE_KINDS:
+            continue
         if not isinstance(recorded.event, RunStarted):
             break
         count += 1

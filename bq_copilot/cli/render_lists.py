@@ -12,6 +12,7 @@ from rich.text import Text
 from bq_copilot.amounts import money, size
 from bq_copilot.cli.wordings import PHASE_STYLE, duration
 from bq_copilot.list_views import CheckView, PendingView, RunView
+from bq_copilot.notice_views import told_words
 from bq_copilot.safe_text import clip, safe
 
 VERBS = {"approval": "approve", "answer": "answer", "follow_up": "followups accept"}
@@ -48,8 +49,12 @@ def render_pending(console: Console, waiting: Sequence[PendingView]) -> None:
         console.print(Text.assemble((one["run_id"], "bold"), f" · {safe(one['question'])}"))
         line = f"  {one['waits_for']}: {safe(what)} · by {clip(one['requester'], 30)}"
         console.print(Text(line + f" · waits {_ago(one['waiting_since'])}, until {_until(one['expires_at'])}"))
+        for notice in one["told"]:
+            console.print(Text(f"  {safe(told_words(notice))}", "dim" if notice["state"] == "told" else "yellow"))
         verb = VERBS[one["waits_for"]]
         console.print(Text(f"  bq-copilot show {one['run_id']}   bq-copilot {verb} {one['run_id']}", "dim"))
+    if any(one["waits_for"] == "approval" for one in waiting) and not any(one["told"] for one in waiting):
+        console.print(Text("Nobody has been told of these; `bq-copilot doctor` says why.", "dim"))
 
 
 def render_checks(console: Console, checks: Sequence[CheckView]) -> None:

@@ -12,6 +12,7 @@ from bq_copilot.amounts import money, size
 from bq_copilot.card_blocks import Card
 from bq_copilot.cli.render_card import render_card
 from bq_copilot.cli.wordings import PHASE_STYLE, cell
+from bq_copilot.notice_views import told_words
 from bq_copilot.safe_text import clip, safe
 from bq_copilot.view_types import AnswerView, ShowView
 
@@ -27,6 +28,8 @@ def render_run(console: Console, view: ShowView, card: Card = ()) -> None:
     if view["approval"] and view["approval"]["open"]:
         render_card(console, card)
         _how_to_decide(console, view)
+    for notice in view["notices"]:
+        console.print(Text(safe(told_words(notice)), style="dim" if notice["state"] == "told" else "yellow"))
     _jobs(console, view)
     render_outcome(console, view)
 

@@ -106,6 +106,8 @@ class Walker:
 
     def __init__(self, seed: int, ledger: MemoryLedger | None = None, run_id: str = "r-walk") -> None:
         self.random = random.Random(seed)
+        self.tells = random.Random(seed)
+        """Chooses notices, apart: they change nothing about the walk."""
         self.ledger = ledger or MemoryLedger()
         self.retries = 0
         origin = ORIGIN if seed % 4 == 3 else None
@@ -121,9 +123,30 @@ class Walker:
                 continue
             self.ledger.advance(self.random.choice([0.0, 0.5, 30.0]))
             self.journal.append(self.event_for(step))
+            self.tell()
             if self.random.random() < 0.02 and self.journal.state.cancel is None:
                 self.interrupt()
         return self.journal.state
+
+    def tell(self) -> None:
+        """Claim a notice about anything, now and then, and let it be given, fail, or be left open."""
+        if self.tells.random() > 0.1:
+            return
+        state = self.journal.state
+        before = self.tells.choice([None, *state.notices])
+        try:
+            self._tell(before.key if before else f"approval {state.seq}", before.attempt + 1 if before else 1)
+        except Refused:
+            return
+
+    def _tell(self, key: str, attempt: int) -> None:
+        about = {"key": key, "about": self.journal.state.seq, "attempt": attempt, "channel": "webhook"}
+        self.journal.append(ev.NoticeIntended(notice="approval", **about))
+        chance = self.tells.random()
+        if chance < 0.4:
+            self.journal.append(ev.NoticeGiven(**about))
+        elif chance < 0.8:
+            self.journal.append(ev.NoticeFailed(**about, error="HTTP 500"))
 
     def taken_up(self) -> bool:
         """Ask to try the rest again, or to undo what is left, now and then, where something is."""

@@ -1,0 +1,96 @@
+"""The words of a notice: what waits, the facts of the card, and where to go. Bounded, and from facts only.
+
+Decides what leaves the platform by a channel that others may read: no SQL, no figure of a result, nothing that the model
+wrote, no text of an error. The question is the requester's own, so it is quoted as theirs, and nothing in it can
+become a link, a mention or markup of the channel.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bq_copilot.card import facts_of
+from bq_copilot.card_blocks import Fact
+from bq_copilot.card_blocks import Notice as CardNotice
+from bq_copilot.events import FollowUpRan, Recorded
+from bq_copilot.notices import Due
+from bq_copilot.safe_text import clip
+from bq_copilot.state import Plan, RunState
+
+QUESTION, LINE, BODY = 280, 400, 2_400
+"""Most characters of the question, of one line and of the whole."""
+
+SUBJECTS = {
+    "approval": "An approval waits",
+    "reminder": "An approval still waits",
+    "escalation": "An approval waits, and more people may decide now",
+    "parked": "A run is parked",
+    "cancel_unconfirmed": "A cancel is not confirmed",
+    "follow_up_finished": "A follow-up has finished",
+}
+
+SHOWN = ("Reads", "Tables", "Tagged data", "To look at", "Warehouse", "May decide", "Approved by", "Expires")
+
+INERT = str.maketrans({"<": "‹", ">": "›", "@": "＠", "[": "⟦", "]": "⟧", "`": "'"})
+"""What channels take for markup, links or mentions, and what is written instead."""
+
+
+def message(state: RunState, events: list[Recorded], due: Due, now: datetime, link: str) -> tuple[str, str]:
+    """Return (subject, body)."""
+    subject = f"BigQuery Copilot: {SUBJECTS[due.notice]} ({state.run_id})"
+    asked = (
+        f"Question, as {harmless(state.requester, 60)} wrote it (not checked): “{harmless(state.question, QUESTION)}”"
+    )
+    lines = [asked, *_facts(state, events, due, now)]
+    if link:
+        lines += ["", f"{'Decide in the form' if _waits(due) else 'Look at it'}: {link}"]
+    text = "\n".join(lines)
+    return subject, text if len(text) <= BODY else text[: BODY - 1] + "…"
+
+
+def harmless(text: str, most: int) -> str:
+    """Return foreign text on one line, with nothing in it that a channel would act on."""
+    return clip(text, most).translate(INERT).replace("://", ": //")
+
+
+def _waits(due: Due) -> bool:
+    return due.notice in {"approval", "reminder", "escalation"}
+
+
+def _facts(state: RunState, events: list[Recorded], due: Due, now: datetime) -> list[str]:
+    match due.notice:
+        case "parked":
+            code = state.failure.code if state.failure else "unknown"
+            return [f"Why: {code}", f"Then: bq-copilot show {state.run_id}, resume or abandon it."]
+        case "cancel_unconfirmed":
+            jobs = state.unconfirmed.jobs if state.unconfirmed else ()
+            return [f"Jobs that may be alive: {', '.join(jobs[:4])}{' …' if len(jobs) > 4 else ''}"]
+        case "follow_up_finished":
+            ran = events[due.about - 1].event
+            return _ran(ran) if isinstance(ran, FollowUpRan) else []
+        case _:
+            return _card(state.plan, state, now) if state.plan else []
+
+
+def _ran(ran: FollowUpRan) -> list[str]:
+    change = f", changed by {ran.change_percent:+.1f} %" if ran.change_percent is not None else ""
+    return [
+        f"Follow-up {ran.series}, due {ran.due:%Y-%m-%d %H:%M} UTC: {ran.outcome}{change}",
+        f"Then: bq-copilot show {ran.run}, or bq-copilot followups show {ran.series}",
+    ]
+
+
+def _card(plan: Plan, state: RunState, now: datetime) -> list[str]:
+    """The first screen of the approval card."""
+    lines: list[str] = []
+    for block in facts_of(plan, state.earlier, now):
+        if isinstance(block, CardNotice) and block.text.startswith("Sandbox"):
+            lines.append(block.text)
+        if (
+            isinstance(block, Fact)
+            and block.label in SHOWN
+            and not any(s.startswith(f"{block.label}: ") for s in lines)
+        ):
+            said = " ".join(part for part in (block.text, ", ".join(block.names)) if part)
+            lines.append(f"{block.label}: {harmless(said, LINE)}")
+    return [*lines, f"Or: bq-copilot show {state.run_id}"]
