@@ -102,7 +102,7 @@ def runs(heads: Iterable[RunHead], reasons: Mapping[str, str] | None = None) -> 
 
 
 def why_parked(heads: Iterable[RunHead], reader: Reader) -> dict[str, str]:
-    """Return the reasons of the parked ones: each stands in the run's last row but notices, which any version can read."""
+    """Return the reasons of the parked ones: each stands in the run's last row, notices apart, which any can read."""
     last = [r for h in heads if h.phase == Phase.PARKED for r in _last(h, reader)]
     ended = [(r.run_id, r.event.failure) for r in last if r.event.kind == "run_ended"]
     return {run_id: failure.message for run_id, failure in ended if failure is not None}

@@ -1,7 +1,7 @@
 """The words of a notice: what waits, the facts of the card, and where to go. Bounded, and from facts only.
 
-Decides what leaves the platform by a channel that others may read: no SQL, no figure of a result, nothing that the model
-wrote, no text of an error. The question is the requester's own, so it is quoted as theirs, and nothing in it can
+Decides what leaves the platform by a channel that others may read: no SQL, no figure of a result, nothing that the
+model wrote, no text of an error. The question is the requester's own, so it is quoted as theirs, and nothing in it can
 become a link, a mention or markup of the channel.
 """
 
@@ -31,16 +31,15 @@ SUBJECTS = {
 
 SHOWN = ("Reads", "Tables", "Tagged data", "To look at", "Warehouse", "May decide", "Approved by", "Expires")
 
-INERT = str.maketrans({"<": "‹", ">": "›", "@": "＠", "[": "⟦", "]": "⟧", "`": "'"})
+INERT = str.maketrans({"<": "\u2039", ">": "\u203a", "@": "(at)", "[": "\u27e6", "]": "\u27e7", "`": "'"})
 """What channels take for markup, links or mentions, and what is written instead."""
 
 
 def message(state: RunState, events: list[Recorded], due: Due, now: datetime, link: str) -> tuple[str, str]:
     """Return (subject, body)."""
     subject = f"BigQuery Copilot: {SUBJECTS[due.notice]} ({state.run_id})"
-    asked = (
-        f"Question, as {harmless(state.requester, 60)} wrote it (not checked): “{harmless(state.question, QUESTION)}”"
-    )
+    question = f"“{harmless(state.question, QUESTION)}”"
+    asked = f"Question, as {harmless(state.requester, 60)} wrote it (not checked): {question}"
     lines = [asked, *_facts(state, events, due, now)]
     if link:
         lines += ["", f"{'Decide in the form' if _waits(due) else 'Look at it'}: {link}"]
@@ -81,16 +80,14 @@ def _ran(ran: FollowUpRan) -> list[str]:
 
 
 def _card(plan: Plan, state: RunState, now: datetime) -> list[str]:
-    """The first screen of the approval card."""
+    """The first screen of the approval card: of each label the first, what follows is about single queries."""
     lines: list[str] = []
+    left = set(SHOWN)
     for block in facts_of(plan, state.earlier, now):
         if isinstance(block, CardNotice) and block.text.startswith("Sandbox"):
             lines.append(block.text)
-        if (
-            isinstance(block, Fact)
-            and block.label in SHOWN
-            and not any(s.startswith(f"{block.label}: ") for s in lines)
-        ):
+        if isinstance(block, Fact) and block.label in left:
+            left.remove(block.label)
             said = " ".join(part for part in (block.text, ", ".join(block.names)) if part)
             lines.append(f"{block.label}: {harmless(said, LINE)}")
     return [*lines, f"Or: bq-copilot show {state.run_id}"]

@@ -20,7 +20,7 @@ from bq_copilot.series import SKIPPED
 from bq_copilot.state import RunState
 
 STALE = timedelta(days=1)
-"""A finished follow-up is told within a day: what was missed longer ago is history. What still stands is always told."""
+"""A finished follow-up is told within a day; what was missed longer ago is history. What stands is told always."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
 """The states of many waiting runs, as far as a list needs them, without reading their whole histories.
 
 Decides: when one event says it all. A run whose last event is its approval request, or its question, waits for exactly
-that, and nobody has decided anything about it yet (notices about it do not count); the rest of its history is
-not shown in a list. Every other run is folded in full. Why this shape: a thousand waiting runs are listed in one look, and the two ways give the same.
+that, and nobody has decided anything about it yet (notices about it do not count); the rest of its history is not shown
+in a list. Every other run is folded in full. Why this shape: a thousand waiting runs are listed in one look, and the
+two ways give the same.
 """
 
 from __future__ import annotations
