@@ -34,6 +34,7 @@ QUESTIONS = ("What was our total revenue in 2025?", "Number of orders per countr
 REQUESTERS = 10
 SECONDS = 300.0
 APPENDING = 4.0
+IDLE = 10.0
 
 
 def main() -> None:
@@ -49,13 +50,16 @@ def main() -> None:
         return
     with arena() as made:
         print(f"load average at the start {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+        warm_up = made.centre.ask(QUESTIONS[0]).approve().wait((), timeout=SECONDS)
+        assert warm_up.phase is Phase.COMPLETED
         _throughput(made, options.runs, options.at_once, kill=options.kill)
         for processes in (1, 2, 8):
-            print(f"appends/s, {processes} processes: {_appends(_ledger_url(made), processes):,.0f}")
+            print(f"appends/s, {processes} processes: {_appends(_ledger_url(made), processes):,.0f}", flush=True)
 
 
 def _throughput(made: Arena, count: int, at_once: int, *, kill: bool) -> None:
     parts = _parts(made)
+    idle = _idle(parts)
     before, sizes, began = {n: _cpu(p) for n, p in parts.items()}, _sizes(made), time.monotonic()
     killer = threading.Thread(target=_kill_in_the_middle, args=(made, count)) if kill else None
     if killer:
@@ -68,12 +72,26 @@ def _throughput(made: Arena, count: int, at_once: int, *, kill: bool) -> None:
         killer.join()
     runs = [made.centre.copilot.run(i) for i in ids]
     _told(made, runs, seconds)
-    used = {n: _cpu(p) - before[n] for n, p in parts.items()}
-    for name, each in used.items():
-        print(f"  {name:<12} {each / count * 1000:7.0f} ms of a core a run")
+    if not kill:  # what a dead host used is no longer told
+        _use(parts, before, idle, count, seconds)
     for name, (commits, size) in _sizes(made).items():
         more = ((commits - sizes[name][0]) / count, (size - sizes[name][1]) / count / 1024)
         print(f"  {name:<12} {more[0]:7.0f} commits and {more[1]:.0f} KiB a run")
+
+
+def _use(
+    parts: dict[str, list[int]], before: dict[str, float], idle: dict[str, float], count: int, seconds: float
+) -> None:
+    for name, pids in parts.items():
+        each = (_cpu(pids) - before[name] - idle[name] * seconds) / count
+        print(f"  {name:<12} {each * 1000:7.0f} ms of a core a run, {idle[name] * 100:.1f} % of a core when idle")
+
+
+def _idle(parts: dict[str, list[int]]) -> dict[str, float]:
+    """Cores that each part uses while nobody asks."""
+    before = {n: _cpu(p) for n, p in parts.items()}
+    threading.Event().wait(IDLE)
+    return {n: (_cpu(p) - before[n]) / IDLE for n, p in parts.items()}
 
 
 def _ask(made: Arena, local: threading.local, number: int) -> str:

@@ -99,8 +99,8 @@ async def _pool(client: PrefectClient, spec: PoolSpec) -> list[str]:
         )
         await client.create_work_pool(created)
         return [f"created work pool {spec.name}"]
-    if pool.base_job_template == spec.job_template:
-        return []
+    if pool.type != "process" or pool.base_job_template == spec.job_template:
+        return []  # a pool of containers was made by its operator, with a template of `deployments/pools`
     await client.update_work_pool(spec.name, WorkPoolUpdate(base_job_template=spec.job_template))
     return [f"updated work pool {spec.name}"]
 

@@ -158,3 +158,17 @@ def test_a_host_s_processes_know_what_the_operator_set() -> None:
     assert {p.environ["PREFECT_WORKER_QUERY_SECONDS"] for p in plan} == {"3"}
     assert {p.environ["BQ_COPILOT_HOME"] for p in plan} == {"/h"}
     assert "PREFECT_API_SSL_CERT_FILE" not in plan[0].environ, "an address with TLS needs the usual roots"
+
+
+def test_provisioning_leaves_a_pool_of_containers_to_its_operator() -> None:
+    """Our process template in a Kubernetes pool would be a job that no worker can start."""
+    from types import SimpleNamespace
+
+    from deployments.provision import _pool
+    from deployments.specification import PoolSpec
+
+    class Client:
+        async def read_work_pool(self, name: str) -> Any:
+            return SimpleNamespace(name=name, type="kubernetes", base_job_template=kept("kubernetes"))
+
+    assert asyncio.run(_pool(Client(), PoolSpec(job_template={"other": 1}))) == []  # type: ignore[arg-type]
