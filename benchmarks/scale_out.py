@@ -74,6 +74,8 @@ def _throughput(made: Arena, count: int, at_once: int, *, kill: bool) -> None:
     _told(made, runs, seconds)
     if not kill:  # what a dead host used is no longer told
         _use(parts, before, idle, count, seconds)
+    for line in _largest(made, count):
+        print(line)
     for name, (commits, size) in _sizes(made).items():
         more = ((commits - sizes[name][0]) / count, (size - sizes[name][1]) / count / 1024)
         print(f"  {name:<12} {more[0]:7.0f} commits and {more[1]:.0f} KiB a run")
@@ -174,6 +176,16 @@ def _sizes(made: Arena) -> dict[str, tuple[int, int]]:
     query = "SELECT xact_commit, pg_database_size(datname) FROM pg_stat_database WHERE datname = current_database()"
     urls = {"ledger": _ledger_url(made), "prefect": made.centre.environ[DATABASE_VARIABLE]}
     return {name: _one(url.replace("+asyncpg", "+psycopg"), query) for name, url in urls.items()}
+
+
+def _largest(made: Arena, count: int) -> list[str]:
+    """The tables of the Prefect server that hold most, a run."""
+    query = "SELECT relname, pg_total_relation_size(relid) / 1024 FROM pg_stat_user_tables ORDER BY 2 DESC LIMIT 5"
+    engine = sa.create_engine(made.centre.environ[DATABASE_VARIABLE].replace("+asyncpg", "+psycopg"))
+    with engine.connect() as c:
+        rows = [tuple(r) for r in c.execute(sa.text(query))]
+    engine.dispose()
+    return [f"  prefect.{name}: {int(size) / count:.0f} KiB a run" for name, size in rows]
 
 
 def _one(url: str, query: str) -> tuple[int, int]:
