@@ -41,7 +41,7 @@ def suite_of(frames: Frames) -> dict[str, Any]:
         shared = {"question": wording, "expected": [truth], "tables": _tables(truth)}
         questions.append({"id": f"new-{truth}", **shared, "held_out": True})
     results = {name: [_accepted(truth, e) for e in truth.expected(frames)] for name, truth in sorted(TRUTHS.items())}
-    about = "A made-up shop and its web analytics; held-out wordings were written last and never looked at."
+    about = "A made-up shop and its web analytics; held-out wordings were written before the model saw them."
     return {"format": 1, "name": "sample data", "about": about, "results": results, "questions": questions}
 
 

@@ -16,7 +16,7 @@ from deployments.local.offline_model.phrases import find_phrases
 from deployments.local.offline_model.reading import Form, Kind, Reading
 from deployments.local.offline_model.schema_view import Schema
 from deployments.local.offline_model.time_window import find_windows
-from deployments.local.offline_model.words import SOFT_STEMS, title
+from deployments.local.offline_model.words import is_soft, title
 
 _MAX_OPTIONS = 4
 _WHICH_FIGURE = "Which figure"
@@ -76,7 +76,7 @@ def open_question(cues: Cues, schema: Schema, readings: list[Reading]) -> Questi
 
 
 def _hard(cues: Cues) -> list[int]:
-    return [i for i in cues.content if cues.words[i].stem not in SOFT_STEMS]
+    return [i for i in cues.content if not is_soft(cues.words[i])]
 
 
 def _coarse_conversion(cues: Cues, best: Reading, schema: Schema) -> bool:
@@ -139,19 +139,22 @@ def _by_which_measure(cues: Cues, schema: Schema) -> Question | None:
 
 def _only_phrase(cues: Cues, words: tuple[int, ...], schema: Schema) -> bool:
     """True when the ranked noun fits the schema and every other word is a known value or carries no meaning."""
-    rest = [i for i in cues.content if i not in words and cues.words[i].stem not in SOFT_STEMS]
+    rest = [i for i in cues.content if i not in words and not is_soft(cues.words[i])]
     known = {v.lower() for t in schema.tables for c in t.columns for v in c.values}
     return all(cues.words[i].lower in known for i in rest) and _fits(cues, words, schema)
 
 
 def _fits(cues: Cues, words: tuple[int, ...], schema: Schema) -> bool:
     """True when one grouping explains every word of the phrase that carries meaning."""
-    needed = {i for i in words if cues.words[i].stem not in SOFT_STEMS}
+    needed = {i for i in words if not is_soft(cues.words[i])}
     return any(needed <= d.covers for d in dims_for(words, cues, schema))
 
 
 def _unmeasured(cues: Cues, reading: Reading) -> bool:
     """True when a ranking's measure was only guessed from the ranked thing itself."""
+    grouped = {i for d in reading.dims for i in d.covers}
+    if any(is_event(f.column) and f.covers - grouped for f in reading.filters):
+        return False  # `most views`: the event is the measure
     return cues.rank is not None and not cues.count and reading.measure.kind in (Kind.ROWS, Kind.DISTINCT) and not (
         reading.dims and reading.measure.covers - {i for d in reading.dims for i in d.covers}
     )  # fmt: skip

@@ -15,6 +15,7 @@ _OPERATORS = (
     (rf"\b(?:fewer than|less than|under|below) {_N}\b(?: times)?", "<"),
     (rf"\b(?:at most|no more than|up to) {_N}\b(?: times)?", "<="),
     (rf"\b{_N} or more\b(?: times)?|\b{_N.replace('n>', 'm>')}\+", ">="),
+    (rf"\b{_N}(?= \w+ or (?:more|over)\b)", ">="),
     (rf"\b(?:exactly|only|just) {_N}\b(?: times)?", "="),
     (r"\b(?:more than once|repeatedly)\b(?P<n>)", ">"),
     (r"\b(?:only once|exactly once|just once)\b(?P<n>)", "="),

@@ -12,7 +12,7 @@ from deployments.local.offline_model.cues import Cues
 from deployments.local.offline_model.matching import hit
 from deployments.local.offline_model.reading import Reading
 from deployments.local.offline_model.schema_view import Column, Listed, Schema, Table
-from deployments.local.offline_model.words import alike, stems_of
+from deployments.local.offline_model.words import BUYERS, alike, stem, stems_of
 
 FIRST_TABLES = 4
 MAX_TABLES = 12
@@ -67,8 +67,14 @@ def relevance(table: Listed, cues: Cues, words: tuple[int, ...] | None = None) -
     name, note = stems_of(table.name), stems_of(_positive(table.description))
     return sum(
         2 * hit(word, name) + (word in note) + 0.5 * bool(alike(word) & note and word not in note)
-        for word in dict.fromkeys(cues.words[i].stem for i in (cues.content if words is None else words))
+        for word in dict.fromkeys(_looked_for(cues, cues.content if words is None else words))
     )
+
+
+def _looked_for(cues: Cues, words: tuple[int, ...]) -> list[str]:
+    """The words' stems; who buys is found where sales are."""
+    stems = [cues.words[i].stem for i in words]
+    return [*stems, *(stem("order") for w in stems if w in BUYERS), *([stem("funnel")] if cues.funnel else [])]
 
 
 def _positive(text: str) -> str:

@@ -14,7 +14,7 @@ from deployments.local.offline_model.funnels import split_steps
 from deployments.local.offline_model.phrases import find_phrases
 from deployments.local.offline_model.reading import Dim, Filter, Form, Kind, Measure, Reading
 from deployments.local.offline_model.schema_view import Column, Schema
-from deployments.local.offline_model.time_window import Window
+from deployments.local.offline_model.time_window import Window, shift
 
 _EXCLUDED = re.compile(
     r"\b(?:except|excluding|leaving out|without|not counting|but not|ignoring)\b((?:\W+\w+){1,8})", re.I
@@ -97,6 +97,8 @@ def _with_form(reading: Reading, cues: Cues) -> Reading:
 
 def _rows_asked(cues: Cues) -> int:
     """One row when the question asks for one thing (`which brand`, `our best day`), else ten."""
+    if cues.single:
+        return 1
     asked = [p.words for p in find_phrases(cues) if p.marker in ("which", "what", "rank")]
     asked.sort(key=lambda words: -words[0])
     nouns = [cues.words[i].lower for i in asked[-1]] if asked else []
@@ -118,9 +120,24 @@ def _pair(reading: Reading, cues: Cues) -> tuple[Window, Window] | None:
         return None
     if cues.ago == "year":
         return windows[0], windows[0].shifted("year", 1)
+    halves = _ends_of_range(windows[0]) if cues.growth and not cues.trend else None
+    if halves:
+        return halves
     if cues.ago == "period" or (cues.growth and not cues.trend and not reading.grain and cues.anomaly is None):
         return windows[0], windows[0].previous()
     return None
+
+
+def _ends_of_range(window: Window) -> tuple[Window, Window] | None:
+    """`change from February to March`: the two units of the range, the later one first."""
+    if window.start is None or window.unit not in ("month", "quarter", "year") or not re.search(
+        r"\b(?:to|and)\b", window.label
+    ):  # fmt: skip
+        return None
+    middle = shift(window.start, window.unit, 1)
+    if window.end != shift(middle, window.unit, 1):
+        return None
+    return replace(window, start=middle, label=""), replace(window, end=middle, label="")
 
 
 def _default_grain(windows: tuple[Window, ...]) -> str:

@@ -5,6 +5,7 @@ the tables that it uses. A word that nothing explains means that the data does n
 what keeps the planner from guessing. Among complete readings the better name fits and the fewer joins win.
 """
 
+import re
 from dataclasses import dataclass, field, replace
 from itertools import product
 
@@ -16,16 +17,19 @@ from deployments.local.offline_model.joins import Nest, distance, steps_from
 from deployments.local.offline_model.matching import dims_for, hit, value_filters
 from deployments.local.offline_model.measures import candidates, rows_of
 from deployments.local.offline_model.membership import member_measures
-from deployments.local.offline_model.phrases import Phrase, find_phrases
+from deployments.local.offline_model.phrases import WHO, Phrase, find_phrases
 from deployments.local.offline_model.ratios import per_ratio
 from deployments.local.offline_model.reading import Dim, Filter, Form, Kind, Measure, Reading
 from deployments.local.offline_model.schema_view import Column, Schema, Table
 from deployments.local.offline_model.spans_between import duration_measures
 from deployments.local.offline_model.thresholds import threshold_measures
-from deployments.local.offline_model.words import SOFT_STEMS, stem
+from deployments.local.offline_model.words import is_soft, stem, stems_of
 
 _LIFTABLE = (Kind.ROWS, Kind.DISTINCT, Kind.SHARE)
 _NEGATIONS = frozenset(["excluding", "exclude", "except", "without", "not", "non", "ignoring"])
+_DONE = stems_of("deliver ship send dispatch handle process fulfil fulfill")
+"""What somebody does with things: as verbs with a subject they add nothing to what is measured."""
+_AS_PART = re.compile(r" an? (?:share|percentage|percent|fraction|proportion|part)\b")
 _HOP = 0.12
 
 
@@ -52,8 +56,9 @@ def interpret(cues: Cues, schema: Schema, blocked: frozenset[str] = frozenset())
     found: list[Reading] = []
     for phrases in _role_choices(find_phrases(cues)):
         taken = {i for p in phrases for i in p.words}
-        free = tuple(i for i in cues.content if i not in taken)
-        options = [dims_for(p.words, cues, schema) for p in phrases]
+        done = {i for i in cues.active if cues.words[i].stem in _DONE}
+        free = tuple(i for i in cues.content if i not in taken and i not in done)
+        options = [_groupings(p.words, cues, schema) for p in phrases]
         if not all(options):
             continue
         usable = [f for f in filters if not f.covers <= taken]
@@ -62,6 +67,16 @@ def interpret(cues: Cues, schema: Schema, blocked: frozenset[str] = frozenset())
             if reading:
                 found.append(_with_bonus(reading, phrases, cues, schema))
     return sorted(found, key=lambda r: (len(r.uncovered), -r.score))
+
+
+def _groupings(words: tuple[int, ...], cues: Cues, schema: Schema) -> list[Dim]:
+    """What a phrase may group by; a light verb at its end (`products got`) is no part of the name."""
+    kept = words
+    while len(kept) > 1 and is_soft(cues.words[kept[-1]]):
+        kept = kept[:-1]
+    found = [*dims_for(words, cues, schema), *(dims_for(kept, cues, schema) if kept != words else [])]
+    whose = len(kept) > 1 and cues.words[kept[-1]].stem in WHO  # `by returning customers` is a condition
+    return [d for d in found if not (whose and d.key.is_flag)]
 
 
 def _measures(cues: Cues, free: tuple[int, ...], filters: list[Filter], schema: Schema) -> list[Measure]:
@@ -77,16 +92,23 @@ def _measures(cues: Cues, free: tuple[int, ...], filters: list[Filter], schema: 
 
 def _unnamed(cues: Cues, options: list[list[Dim]], schema: Schema) -> list[Measure]:
     """Rows of the tables where the groupings live, for `most frequent X` without a noun to count."""
-    if not (cues.count or cues.share) or not options:
+    if not (cues.count or cues.share):
         return []
-    owners = dict.fromkeys(d.key.table for choices in options for d in choices)
-    return [rows_of(schema.table(t), score=0.3) for t in owners]
+    loose = [] if options else [dims_for(cues.content, cues, schema)]
+    loose = [[d for d in found if len(d.covers) > 1 and not d.key.is_key] for found in loose]
+    score = 0.3 if options else 0.6
+    owners = dict.fromkeys(d.key.table for choices in (options or loose) for d in choices)
+    return [rows_of(schema.table(t), score=score) for t in owners]
 
 
 def _with_bonus(reading: Reading, phrases: tuple[Phrase, ...], cues: Cues, schema: Schema) -> Reading:
     """Groupings that the wording marks are worth more; single rows of an entity are unlikely without a rank."""
     bonus = sum(0.3 if p.sure or p.marker in ("by", "rank") else 0.2 for p in phrases)
     unlikely = any(d.key.is_key for d in reading.dims) and cues.rank is None
+    if reading.measure.kind is Kind.ROWS and any(d.key == reading.table.key for d in reading.dims):
+        bonus -= 1.0  # one row each: a count of them by themselves says nothing
+    if re.search(r"\bhow many of (?:them|these|those|which)\b", cues.text) and len(reading.measures) == 1:
+        bonus -= 1.0  # a part of what was counted first: two figures
     part = (cues.share or cues.rate) and any(m.unit == "percent" for m in reading.measures)
     whole = 0.3 * (1 if reading.measure.additive else -1) if cues.share and reading.dims and not part else 0.0
     whole += 0.5 * (reading.form is Form.FUNNEL) - 1.0 * (cues.rank is not None and reading.form is Form.TOTAL)
@@ -95,7 +117,7 @@ def _with_bonus(reading: Reading, phrases: tuple[Phrase, ...], cues: Cues, schem
         score=reading.score
         + bonus
         - (0.9 if any(p.sure for p in phrases) else 1.6) * unlikely
-        + 0.5 * part
+        + (0.9 if _AS_PART.search(cues.text) else 0.5) * part
         + whole
         - _soft_missing(reading, cues, schema),
     )
@@ -145,6 +167,8 @@ def _reading(
         best = _nearest(sources, table, nest, choices)
         if best is None:
             return None
+        if measure.note == "funnel" and best.key.leaf == measure.columns[0].leaf:
+            continue  # `by sessions` says what is counted
         if all(d.columns != best.columns for d in dims):
             dims.append(best)
         else:
@@ -158,11 +182,15 @@ def _reading(
     second = _second_measure(sources, measure, free, filters)
     covered |= second.covers if second else frozenset()
     missing = tuple(i for i in sources.cues.content if i not in covered)
-    rest = tuple(i for i in missing if sources.cues.words[i].stem not in SOFT_STEMS)
+    cues = sources.cues
+    done = {i for i in cues.active if cues.words[i].stem in _DONE}
+    rest = tuple(i for i in missing if i not in done and not is_soft(cues.words[i]))
     extra = _loose_dim(sources, table, nest, rest)
     if extra:
-        dims += [extra] if all(extra.key not in d.columns for d in dims) else []
+        fixed = [f for f in (*filters, *measure.where) if f.column == extra.key and len(f.values) == 1]
+        dims += [extra] if not fixed and all(extra.key not in d.columns for d in dims) else []
         rest = tuple(i for i in rest if i not in extra.covers)
+        missing = tuple(i for i in missing if i not in extra.covers)
     lift = 0.1 * ((nest.path if nest else None) != measure.array)
     score = measure.score + sum(d.score for d in dims) + 0.3 * len(filters) - lift + 0.5 * bool(second)
     measures = (measure, second) if second else (measure,)
@@ -179,7 +207,10 @@ def _second_measure(sources: Sources, measure: Measure, free: tuple[int, ...], f
         return None
     cues = sources.cues
     used = {i for f in filters for i in f.covers}
-    starts = [i for i, t in enumerate(cues.words) if t.lower in ("and", "plus") or t.lower == "as"]
+    starts = [
+        i for i, t in enumerate(cues.words)
+        if t.lower in ("and", "plus") or (t.lower == "as" and not _AS_PART.match(cues.text[t.end :]))
+    ]  # fmt: skip
     for start in starts:
         after = tuple(i for i in free if start < i <= start + 10 and i not in measure.covers and i not in used)
         if not after or not any(i < start for i in measure.covers):
@@ -187,7 +218,7 @@ def _second_measure(sources: Sources, measure: Measure, free: tuple[int, ...], f
         choices = [
             m for m in _measures(cues, after, [f for f in sources.filters if f.covers & set(after)], sources.schema)
             if m.table == measure.table and m.array == measure.array and m.name != measure.name and m.score >= 0.6
-            and min(m.covers, default=99) == after[0]
+            and min(m.covers, default=99) in (after[0], next((i for i in after if not is_soft(cues.words[i])), -1))
         ]  # fmt: skip
         if choices:
             return choices[0]

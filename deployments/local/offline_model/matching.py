@@ -62,7 +62,10 @@ def entity_of(word: str, schema: Schema) -> list[tuple[float, Table]]:
 def dims_for(phrase: tuple[int, ...], cues: Cues, schema: Schema) -> list[Dim]:
     """Every grouping that a phrase may mean, best first."""
     stems = cues.stems(phrase)
-    found = [_entity_dim(phrase, stems, table, score) for score, table in entity_of(stems[-1], schema)]
+    entities = entity_of(stems[-1], schema) if stems else []
+    found = [_entity_dim(phrase, stems, table, score) for score, table in entities]
+    around = frozenset(t.stem for i, t in enumerate(cues.words) if i not in phrase)
+    whole = len(phrase) == 1 and any(score >= 0.85 for score, _ in entities)
     for table in schema.tables:
         for column in table.columns:
             if column.is_time or (
@@ -72,7 +75,9 @@ def dims_for(phrase: tuple[int, ...], cues: Cues, schema: Schema) -> list[Dim]:
             fit, covered = column_fit(stems, column, table)
             if fit > (0.9 if column.is_number else 0.3) and not (column.is_key and len(covered) < len(phrase)):
                 weight = 0.5 if column.is_key else 0.75 if column.is_number else 1.0
-                found.append(Dim((column,), frozenset(phrase[i] for i in covered), fit * weight))
+                weight *= 0.5 if whole and not any(hit(s, column.words | column.parent_words) for s in stems) else 1.0
+                near = 0.1 * any(hit(w, column.parent_words) for w in around)
+                found.append(Dim((column,), frozenset(phrase[i] for i in covered), fit * weight + near))
     return sorted((d for d in found if d), key=lambda d: (-len(d.covers), -d.score))
 
 
@@ -93,10 +98,17 @@ def value_filters(cues: Cues, schema: Schema) -> list[Filter]:
         for table in schema.tables:
             for column in table.columns:
                 match = _value(column, text, stems)
-                if match and not column.is_key:
+                if match and not column.is_key and not (len(span) == 1 and span[0] in cues.active and _is_state(match)):
                     hint = _hint(span, cues, column)
                     found.append(Filter(column, match, covers=frozenset(span) | hint, score=1 + 0.2 * bool(hint)))
+                    if hint:  # the hint may be what is measured (`express shipping fees`)
+                        found.append(Filter(column, match, covers=frozenset(span), score=1.1))
     return found + _countries(cues, schema) + _scattered(cues, schema)
+
+
+def _is_state(values: tuple[str, ...]) -> bool:
+    """`delivered`, `shipped`: what became of a thing, which a verb with a subject does not name."""
+    return all(v.lower().endswith("ed") for v in values)
 
 
 def _scattered(cues: Cues, schema: Schema) -> list[Filter]:

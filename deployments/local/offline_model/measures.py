@@ -15,7 +15,7 @@ from deployments.local.offline_model.joins import Nest, path_to
 from deployments.local.offline_model.matching import hit, is_event
 from deployments.local.offline_model.reading import Filter, Kind, Measure
 from deployments.local.offline_model.schema_view import Column, Schema, Table
-from deployments.local.offline_model.words import alike, stem, stems_of
+from deployments.local.offline_model.words import BUYERS, alike, stem, stems_of
 
 _MONEY = tuple(
     stem(w) for w in ["total", "amount", "revenue", "value", "net", "gross", "sum", "price", "fee", "charge", "cost"]
@@ -30,6 +30,7 @@ _WORTH = stems_of("price cost amount value total fee discount margin rate")
 _GENERIC = stems_of("new day date time start started end of customer order")
 _REVENUE = alike(stem("revenue"))
 _MARGIN = stems_of("margin profit profitability earnings")
+_CHARGES = stems_of("fee charge")
 _DOLLARS = stems_of("dollar dollars euro euros usd eur gbp money pound pounds cents")
 _SIZE_WORDS = r"(?:value|amount|total|size|worth|sum|spend|spending)s?"
 
@@ -127,7 +128,7 @@ def _counts(cues: Cues, free: tuple[int, ...], schema: Schema) -> Iterable[Measu
         for table in schema.tables:
             head = frozenset({stem(table.name.split("_")[-1])})
             fit = hit(word, head) or 0.8 * hit(word, table.words)
-            size = _asks_size(cues, index)
+            size = _asks_size(cues, index) or (bool(cues.aggregate) and _follows_average(cues, index))
             money = money_column(table)
             if fit and re.match(r"[\s-]+volumes?\b", cues.text[cues.words[index].end :]):
                 yield rows_of(table, frozenset({index, index + 1}), 1.0)
@@ -142,8 +143,9 @@ def _counts(cues: Cues, free: tuple[int, ...], schema: Schema) -> Iterable[Measu
             for column in table.columns:
                 entity = _entity(column, word, schema)
                 if entity and column != table.key:
+                    score = 0.7 * _noun(cues, index) + 0.5 * (_buys(cues, index) and bool(table.words & _SALES))
                     yield Measure(entity.name, Kind.DISTINCT, table.id, (column,), column.array, (), None,
-                                  frozenset({index}), 0.7 * _noun(cues, index), "count")  # fmt: skip
+                                  frozenset({index}), score, "count")  # fmt: skip
 
 
 def _noun(cues: Cues, index: int) -> float:
@@ -151,7 +153,31 @@ def _noun(cues: Cues, index: int) -> float:
     return 0.8 if cues.words[index].lower.endswith("ed") else 1.0
 
 
+def _buys(cues: Cues, index: int) -> bool:
+    """`buyers`, `active customers`: those with a sale, not those who are registered."""
+    before = cues.words[index - 1].lower if index else ""
+    return cues.words[index].stem in BUYERS or before in ("active", "buying", "paying", "purchasing", "ordering")
+
+
+def _much_of(cues: Cues, index: int) -> bool:
+    """`how much shipping`: what a record called so costs."""
+    return bool(re.search(r"(?<!by )\bhow much $", cues.text[: cues.words[index].start]))
+
+
+def _follows_average(cues: Cues, index: int) -> bool:
+    """`the average order`: its worth, where no other figure of it is named."""
+    return index > 0 and cues.words[index - 1].lower in ("average", "mean", "median", "typical", "avg")
+
+
 def _asks_size(cues: Cues, index: int) -> bool:
+    """`order value`, `refund amounts`, `the amount of refunds`."""
+    before = cues.text[: cues.words[index].start]
+    of = rf"\b{_SIZE_WORDS} of (?:all |the |our |every |each |those )*$"
+    much = r"(?<!by )\bhow much(?: money)?\b(?! of)[^.?!,]*$|\b(?:what|which) (?:sum|amount|total|value)\b[^.?!,]*$"
+    if re.search(r"\bin (?:us )?(?:dollars?|usd|money|euros?|eur)\b|[$\u20ac]", cues.text) and not cues.count:
+        return True
+    if re.search(of, before) or re.search(much, before):
+        return True
     return bool(re.match(rf"[\s-]+{_SIZE_WORDS}\b", cues.text[cues.words[index].end :]))
 
 
@@ -176,6 +202,8 @@ def _columns(cues: Cues, free: tuple[int, ...], schema: Schema) -> Iterable[Meas
             if not column.is_number or column.words & _REVENUE:
                 continue  # revenue is judged as a whole, by `revenue_measures`
             fits = {i: _number_fit(cues.words[i].stem, column, table) for i in free}
+            fits |= {i: (0.75, True) for i in free if _much_of(cues, i) and column.words & _WORTH
+                     and cues.words[i].stem in column.parent_words}  # fmt: skip
             direct = [f for f, strong in fits.values() if strong]
             if direct:
                 covers = frozenset(i for i, (f, _) in fits.items() if f)
@@ -190,7 +218,7 @@ def _columns(cues: Cues, free: tuple[int, ...], schema: Schema) -> Iterable[Meas
                         if column.words & QUANTITY
                         else -0.3
                         if kind is not Kind.SUM
-                        else -0.5 * (unit_of(column) == "money")
+                        else -1.0 * (unit_of(column) == "money")
                     )
                 yield Measure(_name(kind, column, table), kind, table.id, (column,), column.array, (), None,
                               covers, min(score, 1.1), unit_of(column))  # fmt: skip
@@ -198,6 +226,8 @@ def _columns(cues: Cues, free: tuple[int, ...], schema: Schema) -> Iterable[Meas
 
 def _number_fit(word: str, column: Column, table: Table) -> tuple[float, bool]:
     """How well a word fits a number column, and whether it names the column rather than its surroundings."""
+    if word in _MARGIN and word not in column.words:
+        return 0.0, False  # a cost's description speaks of the margin that it takes away
     if column.words & _WORTH and not (alike(word) | {word}) & (_WORTH | column.aliases) and len(column.words) > 1:
         return 0.3 * (word in column.words), False
     if word in column.words:
@@ -206,6 +236,8 @@ def _number_fit(word: str, column: Column, table: Table) -> tuple[float, bool]:
         return 0.85, True
     if word in column.aliases:
         return 0.8, True
+    if alike(word) & _CHARGES and column.aliases & alike(word):
+        return 0.65, True
     around = hit(word, column.parent_words) or hit(word, table.words) or float(word in column.head)
     return 0.3 * around, False
 

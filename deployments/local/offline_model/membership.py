@@ -66,6 +66,8 @@ def _by_step(cues: Cues, free: tuple[int, ...], filters: list[Filter], schema: S
                     yield _share(table, within, covers, (1.0 if _named(cues, free, table) else 0.9) - 0.05 * place)
                 elif _named(cues, free, table):
                     yield _count(table, within, covers)
+                elif _named(cues, cues.content, table):
+                    yield _count(table, within, covers | found.covers)
 
 
 def populations(schema: Schema, column: Column) -> list[tuple[Table, Column]]:

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 
 from deployments.local.offline_model.cues import Cues
-from deployments.local.offline_model.words import number, word_set
+from deployments.local.offline_model.words import number, stems_of, word_set
 
 _MARKERS = frozenset({"by", "per", "each", "every", "across", "among"})
 _ASKING = frozenset({"which", "what"})
@@ -16,6 +16,10 @@ _SKIPPED = word_set(
     """the a an different our all of their its single one individual most least frequent common popular important
     visited viewed used ordered selling sold bought performing often frequently"""
 )
+_FORMS = stems_of("id ids identifier identifiers key keys code codes")
+"""`by revenue, ids only` says how things are shown, not what they are grouped by."""
+WHO = stems_of("customer client buyer user visitor shopper member people person patient")
+"""`orders by returning customers` says whose; `orders by customer segment` says a grouping."""
 _TOPLIKE = re.compile(
     r"\b(?:top|best|bottom|worst|leading|\d+|one|two|three|four|five|six|seven|eight|nine|ten|twelve)\b"
 )
@@ -36,7 +40,10 @@ def find_phrases(cues: Cues) -> tuple[Phrase, ...]:
     used: set[int] = set()
     for start, marker, sure in _starts(cues):
         for words in _runs(cues, start, used):
-            found.append(Phrase(words, sure, marker))
+            if {cues.words[i].stem for i in words} <= _FORMS:
+                continue
+            who = len(words) > 1 and cues.words[words[-1]].stem in WHO
+            found.append(Phrase(words, sure and not who, marker))
             used.update(words)
             if marker in _ASKING or marker == "rank":
                 break
@@ -49,6 +56,8 @@ def _starts(cues: Cues) -> list[tuple[int, str, bool]]:
     found: list[tuple[int, str, bool]] = []
     if cues.rank:
         after = next((i for i, t in enumerate(cues.words) if t.start >= cues.rank.span[1]), len(cues.words))
+        head = _head_before(cues)
+        after = after if head is None else head
         toplike = bool(_TOPLIKE.search(cues.text[slice(*cues.rank.span)]))
         if toplike or not any(t.lower in _ASKING for t in cues.words):
             found.append((after, "rank", toplike and cues.rank.n is not None))
@@ -61,6 +70,25 @@ def _starts(cues: Cues) -> list[tuple[int, str, bool]]:
     return found
 
 
+def _opens(cues: Cues, start: int) -> bool:
+    """True for a grouping that opens the sentence: its comma ends it."""
+    return bool(
+        re.search(r"(?:^|[.?!] )\W*(?:for|in|on|at|per|by)(?: each| every)? *$", cues.text[: cues.words[start].start])
+    )
+
+
+def _head_before(cues: Cues) -> int | None:
+    """`brands with the most orders`: the ranked things stand before, what follows is the measure."""
+    assert cues.rank is not None
+    found = re.search(
+        r"((?:\w+ )?\w+) (?:with|having|that|who|which)(?: \w+)?(?: the)? *$", cues.text[: cues.rank.span[0]]
+    )
+    if not found:
+        return None
+    content = set(cues.content)
+    return next((i for i, t in enumerate(cues.words) if i in content and t.start >= found.start()), None)
+
+
 def _runs(cues: Cues, start: int, used: set[int]) -> list[tuple[int, ...]]:
     """Content words from `start` on; `and`, `or` and commas begin a new run, anything else ends the search."""
     runs: list[tuple[int, ...]] = []
@@ -71,6 +99,8 @@ def _runs(cues: Cues, start: int, used: set[int]) -> list[tuple[int, ...]]:
         gap = cues.text[cues.words[i - 1].end : word.start] if i > start else " "
         if re.search(r"[.;:?!]", gap):
             break
+        if run and "," in gap and _opens(cues, start):
+            break  # `For each country, revenue …`
         if run and "," in gap:
             runs.append(tuple(run))
             run = []

@@ -35,6 +35,8 @@ def _divides(cues: Cues, index: int, word: str) -> bool:
     """`per X`, `each X`, `in an X`."""
     if word in ("a", "an"):
         return bool(cues.aggregate) and index > 0 and cues.words[index - 1].lower in ("in", "for", "with")
+    if word in ("average", "typical", "mean"):  # `how many items does the average order have`
+        return cues.count and index > 0 and cues.words[index - 1].lower in ("the", "an", "a", "our")
     return word in ("per", "each", "every")
 
 

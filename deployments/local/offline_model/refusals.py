@@ -27,7 +27,7 @@ _CHANGE = re.compile(
     r"drop\s+(?:\w+\.)+\w+|"
     r"remove\s+(?:all|every|the|these|any|duplicate|old)\b|update\s+(?:the\s+|"
     r"all\s+|every\s+|our\s+)?\w+.*\b(?:to|set|with|by|=)|"
-    r"set\s+(?:the\s+|all\s+|every\s+)?\w+.*\b(?:to|=)\s*|change\s+(?:the\s+|all\s+|every\s+)?\w+.*\bto\b|"
+    r"set\s+(?:the\s+|all\s+|every\s+)?\w+.*\b(?:to|=)\s*|change\s+(?!in\b|of\b|from\b|by\b|over\b|between\b)(?:the\s+|all\s+|every\s+)?\w+.*\bto\b|"
     r"(?:create|make|build|add)\s+(?:a\s+|an\s+|the\s+|new\s+)*(?:temp\w*\s+)?(?:\w+\s+)?(?:tables?|"
     r"views?|columns?|indexe?s?|models?|functions?|users?|datasets?|"
     r"procedures?|rows?|records?)\b|"

@@ -32,7 +32,7 @@ def duration_measures(cues: Cues, free: tuple[int, ...], schema: Schema) -> Iter
             if two and (one - two or (owner.id == table.id and one | two)) and first != last:
                 covers = one | two
                 yield Measure("average_days", Kind.DURATION, table.id, (first, last), covers=covers,
-                              score=1.0 + 0.1 * len(covers), unit="number")  # fmt: skip
+                              score=1.6 + 0.1 * len(covers), unit="number")  # fmt: skip
 
 
 def _pairs(schema: Schema, table: Table) -> Iterable[tuple[Column, Column, Table]]:

@@ -20,6 +20,8 @@ _MONTH_NAMES = (
 MONTHS = {name: n for n, names in enumerate(_MONTH_NAMES.split("|"), 1) for name in names.split()}
 _MONTH = "(?:" + "|".join(sorted(MONTHS, key=len, reverse=True)) + r")\b\.?"
 _ORDINAL = {"first": 1, "second": 2, "third": 3, "fourth": 4, "1st": 1, "2nd": 2, "3rd": 3, "4th": 4}
+SAME = "same"
+"""Unit of a window that repeats another one's place in the year."""
 _ISO = r"\d{4}-\d{2}-\d{2}"
 _NUM = r"(?:\d+|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)"
 _UNIT = r"(?:day|week|month|quarter|year)"
@@ -104,7 +106,7 @@ def find_windows(text: str, anchor: date) -> tuple[Window, ...]:
             window = build(match, anchor)
             if window is not None:
                 found.append(replace(window, span=match.span(), label=match.group().strip()))
-    return tuple(sorted(found, key=lambda w: w.span))
+    return tuple(sorted(_resolved(found), key=lambda w: w.span))
 
 
 def _unit_window(start: date, unit: str, relative: bool = False) -> Window:
@@ -158,6 +160,38 @@ def _half(m: re.Match[str], anchor: date) -> Window:
     year = int(m["y"]) if m["y"] else _latest(half * 6 - 5, anchor).year
     start = date(year, half * 6 - 5, 1)
     return Window(start, shift(start, "month", 6), "month", (0, 0))
+
+
+def _part_of_year(m: re.Match[str], anchor: date) -> Window:
+    """The first, or the last, so many weeks, months or quarters of a year."""
+    count, unit, year = number(m["n"]) or 1, m["u"], int(m["y"])
+    if m["e"] in ("first", "opening"):
+        start = date(year, 1, 1)
+        return Window(start, shift(start, unit, count), "month", (0, 0))
+    end = date(year + 1, 1, 1)
+    return Window(shift(end, unit, -count), end, "month", (0, 0))
+
+
+def _same_in_year(m: re.Match[str], anchor: date) -> Window:
+    """`the same months of 2025`: `find_windows` gives it the place in the year of the window beside it."""
+    return Window(None, date(int(m["y"]), 1, 1), SAME, (0, 0))
+
+
+def _resolved(found: list[Window]) -> list[Window]:
+    """The windows that say `the same` with the months of the nearest window that names some."""
+    named = [w for w in found if w.unit != SAME]
+    out: list[Window] = []
+    for window in found:
+        if window.unit != SAME or window.end is None:
+            out.append(window)
+            continue
+        model = next((w for w in named if w.start and w.end), None)
+        if model is None or model.start is None:
+            out.append(_unit_window(window.end, "year"))
+            continue
+        years = model.start.year - window.end.year
+        out.append(replace(model.shifted("year", years), span=window.span, label=window.label))
+    return out
 
 
 def _season(m: re.Match[str], anchor: date) -> Window:
@@ -300,6 +334,12 @@ r"quarter(?:(?: of|,)?\s*(?P<y>20\d\d))?"
     (r"\bh(?P<h>[12])(?:\s+of)?[\s/-]*(?P<y>20\d\d)?\b", _half),
     (r"\b(?:the )?(?P<h>first|second|1st|2nd) half(?:(?: of|,)?\s*(?P<y>20\d\d))?", _half),
     (rf"\b(?P<s>spring|summer|autumn|fall|winter)(?: of)?\s+{_YEAR}", _season),
+    (rf"\b(?:the )?(?P<e>first|last|final|opening|closing) (?P<n>{_NUM}) (?P<u>week|month|quarter)s (?:of"
+     rf"|in) (?P<y>20\d\d)\b",
+     _part_of_year),
+    (r"\b(?:the )?(?:same|corresponding) (?:months?|period|weeks?|quarters?|time|span|days?)(?: (?:of"
+     r"|in))? (?P<y>20\d\d)\b",
+     _same_in_year),
     (r"\b(?P<y>20\d\d)-(?P<m>\d\d)\b(?!-)", _iso_month),
     ((
 rf"\b(?:(?P<p>month|in|during|for|of|and|to|vs|versus|with)\s+)?(?:the "

@@ -9,20 +9,25 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-_TOKEN = re.compile(r"[A-Za-z0-9]+(?:[._'\u2019-][A-Za-z0-9]+)*")
+_TOKEN = re.compile(
+    r"(?:e|re|sign|check|drop|log|follow|first|one|long|short)-[A-Za-z]+|[A-Za-z0-9]+(?:[._'\u2019][A-Za-z0-9]+)*", re.I
+)
+"""Compounds are read as their words (`eco-tagged`), except where the compound is a word of its own (`sign-up`)."""
 _IRREGULAR = {
     "bought": "buy", "sold": "sell", "spent": "spend", "paid": "pay", "lent": "lend", "people": "person",
     "men": "man", "women": "woman", "children": "child", "cities": "city", "countries": "country",
     "categories": "category", "qty": "quantity", "quantities": "quantity", "ctr": "clickthrough", "amt": "amount",
     "cancellation": "cancel", "cancellations": "cancel", "acquisition": "acquire", "acquisitions": "acquire",
     "admission": "admit", "admissions": "admit", "conversion": "convert", "conversions": "convert",
-    "profitability": "profit", "delivery": "deliver", "deliveries": "deliver", "purchases": "purchase",
+    "profitability": "profit", "delivery": "deliver", "deliveries": "deliver",
     "status": "status", "statuses": "status", "bus": "bus", "news": "news", "days": "day", "series": "series",
     "registration": "register", "registrations": "register", "subscription": "subscribe", "signups": "signup",
     "analysis": "analyse", "gross": "gross", "address": "address", "business": "business", "process": "process",
     "us": "us", "as": "as", "is": "is", "was": "was", "its": "its", "pageviews": "pageview", "wages": "salary",
     "wage": "salary", "salaries": "salary", "bounced": "bounce", "bounces": "bounce", "bouncing": "bounce",
     "shipped": "ship", "shipping": "shipping", "marketing": "marketing", "rating": "rating", "ratings": "rating",
+    "ids": "id", "caused": "caused", "sign-up": "signup", "sign-ups": "signup", "log-in": "login",
+    "payments": "payment",
     "prices": "price", "pricing": "price", "priced": "price", "returning": "returning", "listing": "listing",
 }  # fmt: skip
 
@@ -57,7 +62,7 @@ STOP = word_set(
     another available considered contain contains containing include included including excluding except wasn't
     isn't aren't themselves itself grow grew growth grown growing decline declined declining increase increased
     decrease decreased rise rose risen fall fell fallen per-month ended start started begin beginning end ends ago
-    past last previous next prior preceding latest recent recently first final follow once twice"""
+    well few fewer past last previous next prior preceding latest recent recently first final follow once twice"""
 )
 
 SOFT = word_set(
@@ -77,6 +82,38 @@ SOFT = word_set(
     dollar dollars euro euros money cash term basis level levels way ways point points side group groups list
     ranking leader leaders customer-wise per-unit item-wise around near far early late later earlier soon down up
     off out away back forward hand case fact idea vary varies depend depends question answer look looks looked
+    granted grant given give gave awarded allowed issued shifted shift handed booked logged incurred arose arise
+    live lives living reside based located distribute distributes worth launched opened opening beginning amounted
+    amounts totalled totaled totalling sized ran running yielded yield brings earns pulled attracted delivering
+    achieved achieve scored landed arrived arrive captured saw seen accrued raised counted averaged produced
+    produce represent represents represented constitute constitutes belonged stand stands stood sit sits portion
+    across-board name names named listed ordered-by customer-base headcount
+    lead leads led result resulted resulting translate translated accomplish enter entered
+    exit exited receive receives obtain obtained gather gathered hit finish finished complete completed completing
+    happen happens proceed proceeded proceeding advance advanced progress progressed continue continued remain
+    remained exist exists appear appears appearing involve involved consist consists comprise comprises attribute
+    attributed attributable originate originated originating stem stems stemmed derive derived relate related
+    concern concerned regard regarding fluctuate fluctuated improve improved worsen worsened evolve evolves trend
+    trended climb climbed slip slipped sink sank jumps rank ranks ranked sort sorts split splits divide divided
+    dividing separate separated aggregate aggregated summarise summarize summarised summarized total totals
+    realised realized posted booked clocked cashed rake raked netted grossed
+    sent send sends went land lands pick picked choose chose chosen select selected prefer preferred
+    opt opted favour favor favoured favored rely relied use uses browse browsed shop shopped
+    catalogue catalog assortment range portfolio lineup database dataset system records book books file files
+    firm enterprise e-commerce ecommerce webshop commerce retail retailer house
+    management team board boss colleague meeting report reports slide deck dashboard spreadsheet
+    breakdowns listing listings snapshot roundup recap digest comparison insight insights info
+    information metric metrics kpi kpis indicator indicators measure measures statistics calculation
+    record records peak peaks rough exact precise precisely approximate altogether
+    combined jointly pair pairs couple majority minority rest remainder remaining bulk chunk slice
+    bit lot lots plenty bunch handful variety
+    exceptional exceptionally unusually remarkably particularly especially specifically respectively individually
+    collectively additionally consistently steadily gradually rapidly slowly noticeably significantly slightly
+    considerably substantially markedly relatively comparatively primarily chiefly generally basically essentially
+    literally effectively ideally hopefully initially originally eventually ultimately typically commonly
+    normally regularly occasionally rarely frequently newly freshly formerly previously subsequently thereafter
+    afterwards meanwhile simultaneously
+    caused pass passes passed elapse elapsed elapses selling sells
     curious wonder wondering happy interested like liked prefer want wanted create created provide provided offer
     offered sum add added combined average-wise drop dropped carry carried convert-wise total-wise cover covered
     describe described identify compute perform performs performing performed performance doing behave behaved
@@ -94,7 +131,7 @@ _SYNONYMS: tuple[frozenset[str], ...] = tuple(
         "session visit visitor",
         "product article sku item merchandise goods",
         "country nation",
-        "region area territory",
+        "region area territory state province",
         "city town",
         "refund reimbursement",
         "cost expense",
@@ -104,7 +141,7 @@ _SYNONYMS: tuple[frozenset[str], ...] = tuple(
         "device platform",
         "brand manufacturer",
         "source referrer",
-        "signup register join enrol enroll",
+        "signup register join enrol enroll create",
         "employee staff worker",
         "patient",
         "book title",
@@ -114,6 +151,7 @@ _SYNONYMS: tuple[frozenset[str], ...] = tuple(
         "doctor physician",
         "launch release introduce",
         "reason cause why",
+        "shipping shipment freight delivery parcel",
         "postcode zip zipcode",
         "email mail e-mail",
         "phone telephone mobile",
@@ -125,6 +163,7 @@ _SYNONYMS: tuple[frozenset[str], ...] = tuple(
         "age old",
         "price pay",
         "amount money",
+        "payment pay",
         "create open",
         "cancel abort",
         "return",
@@ -187,14 +226,11 @@ class Token:
 def stem(word: str) -> str:
     """The word without its English endings; close enough to compare, not to print."""
     low = word.lower().replace("\u2019", "'").removesuffix("'s").strip("'-")
-    if low in _IRREGULAR:
-        return _IRREGULAR[low]
-    if low.removesuffix("s") in _IRREGULAR:
-        return _IRREGULAR[low.removesuffix("s")]
-    low = _singular(low)
-    if low in _IRREGULAR:
-        return _IRREGULAR[low]
-    return _without_verb_ending(low)
+    for form in (low, low.removesuffix("s"), _singular(low)):
+        base = _IRREGULAR.get(form)
+        if base is not None:
+            return base if base == form else _without_final_e(base)
+    return _without_verb_ending(_singular(low))
 
 
 def _singular(low: str) -> str:
@@ -213,6 +249,10 @@ def _without_verb_ending(low: str) -> str:
             if len(body) > 3 and body[-1] == body[-2] and body[-1] not in "s":
                 return body[:-1]
             return body.removesuffix("e")
+    return _without_final_e(low)
+
+
+def _without_final_e(low: str) -> str:
     return low.removesuffix("e") if len(low) > 4 else low
 
 
@@ -229,7 +269,17 @@ def alike(word_stem: str) -> frozenset[str]:
 _STEMMED: tuple[frozenset[str], ...] = tuple(frozenset(stem(w) for w in group) for group in _SYNONYMS)
 
 
+BUYERS = frozenset(stem(w) for w in ("buyer", "shopper", "purchaser"))
 SOFT_STEMS = frozenset(stem(w) for w in SOFT)
+_NOT_ADVERBS = word_set(
+    "family supply reply assembly anomaly italy july monopoly early only fly ally rally apply comply"
+)
+
+
+def is_soft(token: "Token") -> bool:
+    """True for a word that may stay unexplained: a light verb, an adverb, something that frames the question."""
+    adverb = token.lower.endswith("ly") and len(token.lower) > 4 and token.lower not in _NOT_ADVERBS
+    return token.stem in SOFT_STEMS or adverb
 
 
 def tokens(text: str) -> tuple[Token, ...]:
