@@ -43,14 +43,16 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one parameter an option
     place = _other_model(environment, model, base_url) if model or base_url else environment
     named = label or (model or "default")
     evaluation = Evaluation(
-        suite, named, parallel, lambda: Copilot(environment=place, via="eval"), most_seconds or None
-    )
+        suite, named, parallel, lambda: Copilot(environment=place, via="eval"), most_seconds or None,
+        lambda queries: _gold(place, queries),
+    )  # fmt: skip
     before = Report.model_validate_json(compare.read_text("utf-8")) if compare else None
     scores: list[Any] = []
     for one in evaluate(evaluation):
         scores.append(one)
         if not json:
-            say(f"{len(scores):>3} {'✓' if one.right else '✗'} {one.id}{'' if one.right else ': ' + one.why}")
+            sign = "✓" if one.right else "·" if one.unanswered else "✗"
+            say(f"{len(scores):>3} {sign} {one.id}{'' if one.right else ': ' + one.why}")
     report = report_of(evaluation, Copilot(environment=place, via="eval"), scores)
     out.mkdir(parents=True, exist_ok=True)
     (out / "report.json").write_text(report.model_dump_json(indent=1), "utf-8")
@@ -74,10 +76,12 @@ def _print(report: Any, before: Any, asked: int, out: Path) -> None:
         table.add_row(*row[: 4 if before else 3])
     console().print(table)
     say(spent(report))
-    if len(report.scores) < asked:
-        say(
-            f"{asked - len(report.scores)} of {asked} questions are left: the same command goes on with them.", "yellow"
-        )
+    left, lost = asked - len(report.scores), report.groups["all"].not_answered
+    if lost:
+        reason = next(s.unanswered for s in report.scores if s.unanswered)
+        say(f"{lost} of {asked} questions have no outcome and are in no share ({reason}).", "red")
+    if left or lost:
+        say(f"{left + lost} of {asked} questions are left: the same command goes on with them.", "yellow")
     say(f"{out / 'report.html'} · {out / 'report.json'}", "dim")
 
 
@@ -90,16 +94,31 @@ def _path(file: str) -> Path:
     return Path(importlib.import_module("deployments.local.sample_data").__file__ or "").parent / "eval.yaml"
 
 
+def _gold(environment: str, queries: Any) -> Any:
+    """Run expected queries under the environment's policy, gate and ceiling."""
+    from bq_copilot.cli.local import find_project  # noqa: PLC0415
+
+    find_project()
+    made = importlib.import_module("deployments.expected_results")
+    return made.expected_results(_api_url(environment), environment, queries)
+
+
+def _api_url(environment: str) -> str:
+    found = find(os.environ, environment).api_url
+    if not found:
+        raise Refused("No Prefect server is known.", code="no_stack", next="Start the stack with `bq-copilot up`.")
+    return found
+
+
 def _other_model(environment: str, model: str, base_url: str) -> str:
     """Return the name of an environment like this one with another model behind it."""
     from bq_copilot.cli.local import find_project  # noqa: PLC0415
 
     find_project()
     made = importlib.import_module("deployments.evaluation_environment")
-    api_url = find(os.environ, environment).api_url
-    if not api_url:
-        raise Refused("No Prefect server is known.", code="no_stack", next="Start the stack with `bq-copilot up`.")
-    return str(made.with_model(api_url, environment, model, base_url, os.environ.get("OPENAI_API_KEY", "")))
+    return str(
+        made.with_model(_api_url(environment), environment, model, base_url, os.environ.get("OPENAI_API_KEY", ""))
+    )
 
 
 def import_spider2(

@@ -38,10 +38,11 @@ def lines(report: Report, before: Report | None = None) -> list[tuple[str, ...]]
     rows: list[tuple[str, ...]] = []
     for name, words in (*GROUPS, ("all", "all questions")):
         found = report.groups.get(name)
-        if found is not None:
+        if found is not None and (found.questions or name == "all"):
             old = then.get(name)
             rows.append((words, f"{found.right}/{found.questions}", _share(found), _share(old) if before else ""))
-    return rows
+    lost = report.groups["all"].not_answered
+    return [*rows, ("not answered, in no share", str(lost), "", "")] if lost else rows
 
 
 def _share(found: Figures | None) -> str:
@@ -61,7 +62,7 @@ def spent(report: Report) -> str:
 
 _STYLE = """body{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#1c2733}
 table{border-collapse:collapse;width:100%;margin:1rem 0}td,th{text-align:left;padding:.3rem .6rem;
-border-bottom:1px solid #d8dee6;vertical-align:top}.no{background:#fdecea}.q{color:#5b6b7c}"""
+border-bottom:1px solid #d8dee6;vertical-align:top}.no{background:#fdecea}.maybe{background:#fff6dd}.q{color:#5b6b7c}"""
 
 
 def html(report: Report, before: Report | None = None) -> str:
@@ -84,6 +85,7 @@ def html(report: Report, before: Report | None = None) -> str:
 def _row(s: Score, old: Score | None) -> str:
     changed = "" if old is None or old.right == s.right else (" (was wrong)" if s.right else " (was right)")
     outcome = "right" if s.right else s.why
+    kind = "" if s.right else "maybe" if s.unanswered else "no"
     cells = [
         f'{escape(s.id)}<br><span class="q">{escape(s.question)}</span>',
         escape(s.kind + (", held out" if s.held_out else "")),
@@ -92,4 +94,4 @@ def _row(s: Score, old: Score | None) -> str:
         f"{s.seconds}",
         f"{s.tokens:,}",
     ]
-    return f'<tr class="{"" if s.right else "no"}">{"".join(f"<td>{c}</td>" for c in cells)}</tr>'
+    return f'<tr class="{kind}">{"".join(f"<td>{c}</td>" for c in cells)}</tr>'

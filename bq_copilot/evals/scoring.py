@@ -12,12 +12,19 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from bq_copilot.evals.gold import Gold, matches
 from bq_copilot.evals.matching import agrees
 from bq_copilot.evals.suite import EvalQuestion, Expected, Kind
 from bq_copilot.phases import Phase
 from bq_copilot.state import RunState
 
 REFUSALS = frozenset({Phase.REFUSED, Phase.REJECTED})
+OUTSIDE = frozenset(
+    {"model_unreachable", "model_timeout", "model_error", "model_rate_limit", "model_quota", "model_refused"}
+    | {"warehouse_unreachable", "warehouse_rate_limit", "storage_unreachable", "policy_unreachable", "circuit_open"}
+    | {"ledger_unavailable", "unreachable", "no_stack", "no_place"}
+)
+"""Codes of failures that say nothing about the answer: the question is asked again, and not counted until then."""
 
 
 class Score(BaseModel):
@@ -33,6 +40,8 @@ class Score(BaseModel):
     phase: str
     why: str
     """In a few words, when it is not right."""
+    unanswered: str = ""
+    """Why there is no outcome to judge (the stack was down, a provider failed); such a question is in no share."""
     table_recall: float | None = None
     """Share of the tables of a right query that the plan read."""
     retrieved: float | None = None
@@ -45,11 +54,34 @@ class Score(BaseModel):
     seconds: float = 0.0
 
 
+def fault_of(state: RunState) -> str:
+    """Say what from outside ended a run; empty when its end is an outcome."""
+    failure = state.failure
+    if state.phase is Phase.FAILED and failure is not None and failure.code in OUTSIDE:
+        return f"{failure.code}: {failure.message}"[:160]
+    return ""
+
+
+def not_answered(question: EvalQuestion, reason: str, run_id: str = "", phase: str = "") -> Score:
+    """Return the score of a question without an outcome."""
+    return Score(
+        id=question.id, question=question.question, kind=question.kind, held_out=question.held_out, right=False,
+        run_id=run_id, phase=phase, why=f"not answered: {reason}", unanswered=reason,
+    )  # fmt: skip
+
+
 def score(
-    question: EvalQuestion, accepted: Sequence[Expected], state: RunState, pages: Mapping[str, Sequence[Sequence[Any]]]
+    question: EvalQuestion,
+    accepted: Sequence[Expected],
+    state: RunState,
+    pages: Mapping[str, Sequence[Sequence[Any]]],
+    gold: Gold | None = None,
 ) -> Score:
     """Return the score of one finished run; `pages` are the stored rows of its results by query."""
-    right, why = _outcome(question, accepted, state, pages)
+    if gold is not None and gold.problem and not accepted:
+        reason = f"its expected query cannot be run: {gold.problem}"
+        return not_answered(question, reason, state.run_id, str(state.phase))
+    right, why = _outcome(question, accepted, state, pages, gold)
     request = state.plan.request if state.plan else None
     read: set[str] = {t.table for q in request.queries for t in q.tables} if request else set[str]()
     shown = set(state.context.tables) if state.context else set[str]()
@@ -80,7 +112,11 @@ def _recall(wanted: Sequence[str], got: set[str]) -> float | None:
 
 
 def _outcome(
-    question: EvalQuestion, accepted: Sequence[Expected], state: RunState, pages: Mapping[str, Sequence[Sequence[Any]]]
+    question: EvalQuestion,
+    accepted: Sequence[Expected],
+    state: RunState,
+    pages: Mapping[str, Sequence[Sequence[Any]]],
+    gold: Gold | None,
 ) -> tuple[bool, str]:
     failed = state.failure.message[:160] if state.failure else ""
     if question.kind in {"unanswerable", "hostile"}:
@@ -93,7 +129,8 @@ def _outcome(
         return asked or stated, f"asked {state.questions} times, and no assumption is stated"
     if state.phase is not Phase.COMPLETED:
         return False, f"{state.phase}: {failed}"
-    return any(agrees(accepted, rows) for rows in pages.values()), "another result"
+    executed = gold is not None and not gold.problem and any(matches(gold, rows) for rows in pages.values())
+    return executed or any(agrees(accepted, rows) for rows in pages.values()), "another result"
 
 
 class Figures(BaseModel):
@@ -108,12 +145,15 @@ class Figures(BaseModel):
     usd: float
     tokens: int
     bytes_billed: int
+    not_answered: int = 0
+    """Questions without an outcome; they are in no other figure."""
     median_seconds: float | None
     slowest_seconds: float | None
 
 
 def figures(scores: Sequence[Score]) -> Figures:
-    """Return the figures of these scores."""
+    """Return the figures of these scores; questions without an outcome are only counted."""
+    asked, scores = len(scores), [s for s in scores if not s.unanswered]
     right, seconds = sum(s.right for s in scores), [s.seconds for s in scores]
     return Figures(
         questions=len(scores),
@@ -124,6 +164,7 @@ def figures(scores: Sequence[Score]) -> Figures:
         usd=round(sum(s.usd for s in scores), 4),
         tokens=sum(s.tokens for s in scores),
         bytes_billed=sum(s.bytes_billed for s in scores),
+        not_answered=asked - len(scores),
         median_seconds=round(statistics.median(seconds), 2) if seconds else None,
         slowest_seconds=max(seconds, default=None),
     )

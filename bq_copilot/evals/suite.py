@@ -42,13 +42,27 @@ class EvalQuestion(BaseModel):
     expected: tuple[str, ...] = ()
     """Names of accepted results in `results`; any of them is right."""
     sql: str = ""
-    """A query that gives the right result; it is only run with `--run-sql`."""
+    """A query that gives the right result, under the policy of the evaluated environment; also `expected: {sql: …}`."""
     tables: tuple[str, ...] = ()
     """The tables that a right query reads."""
     answers: tuple[str, ...] = ()
     """What to say when the run asks back; its first option otherwise."""
     held_out: bool = False
     """True for a wording that nobody looked at while the system was made."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _sql_under_expected(cls, given: object) -> object:
+        if isinstance(given, dict):
+            fields = cast("dict[str, object]", given)
+            expected = fields.get("expected")
+            if (
+                isinstance(expected, dict)
+                and set(cast("dict[str, object]", expected)) == {"sql"}
+                and "sql" not in fields
+            ):
+                return {**fields, "expected": (), "sql": cast("dict[str, object]", expected)["sql"]}
+        return given  # pyright: ignore[reportUnknownVariableType] - the fields are validated next
 
     @model_validator(mode="after")
     def _can_be_right(self) -> Self:

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 
-from bq_copilot.errors import Refused
+from bq_copilot.client import Copilot
+from bq_copilot.errors import Refused, Unreachable
+from bq_copilot.evals.gold import Gold, matches, order_of
 from bq_copilot.evals.matching import agrees
 from bq_copilot.evals.report import Report, html, lines
-from bq_copilot.evals.running import request_key
-from bq_copilot.evals.scoring import Score, by_group, score
+from bq_copilot.evals.running import Evaluation, evaluate, request_key
+from bq_copilot.evals.scoring import Score, by_group, fault_of, not_answered, score
 from bq_copilot.evals.spider2 import imported, written
 from bq_copilot.evals.suite import EvalQuestion, EvalSet, Expected, read_suite
+from bq_copilot.phases import Phase
 from bq_copilot.testing import ScriptedModel
-from tests.copilot.world import DESCRIBE, GIVE_UP, LIST, PAGE, answer, plan, shop
-from tests.inprocess import play
+from bq_copilot.values import Failure
+from deployments.expected_results import run_all
+from tests.copilot.world import DESCRIBE, GIVE_UP, LIST, PAGE, SQL, answer, plan, policy, shop
+from tests.inprocess import plain_tasks, play
 
 SAMPLE = Path(__file__).parents[2] / "deployments/local/sample_data/eval.yaml"
 SHARES = Expected(columns=("country", "share"), rows=(("US", 0.6), ("DE", 0.3), ("GB", 0.1)), keys=1)
@@ -170,3 +176,78 @@ def test_a_folder_without_spider2_is_refused(tmp_path: Path) -> None:
     """It says which files are looked for."""
     with pytest.raises(Refused, match="spider2-lite"):
         imported(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("sql", "rows", "same"),
+    [
+        ("SELECT 1", [["US", 1.5], ["DE", 2]], True),
+        ("SELECT 1", [[2, "x", "DE"], [1.50001, "y", "US"]], True),
+        ("SELECT 1", [["US", 1.5], ["DE", 3]], False),
+        ("SELECT 1", [["US", 2], ["DE", 1.5]], False),
+        ("SELECT 1", [["US", 1.5], ["DE", 2], ["DE", 2]], False),
+        ("SELECT c, n FROM t ORDER BY n", [["US", 1.5], ["DE", 2]], True),
+        ("SELECT c, n FROM t ORDER BY n", [["DE", 2], ["US", 1.5]], False),
+        ("SELECT c, n FROM (SELECT c, n FROM t ORDER BY n LIMIT 2)", [["DE", 2], ["US", 1.5]], True),
+        ("SELECT c, n FROM t ORDER BY 1 DESC", [["DE", 2], ["US", 1.5]], False),
+    ],
+)
+def test_an_expected_query_is_compared_by_what_it_gives(sql: str, rows: list, same: bool) -> None:
+    """Rows in any order unless the query orders them, numbers within a tolerance, columns wherever they stand."""
+    gold = Gold(rows=(("US", 1.5), ("DE", 2)), ordered_by=order_of(sql, ["c", "n"]))
+    assert matches(gold, rows) is same
+
+
+async def test_a_question_with_an_expected_query_is_scored_by_execution_match() -> None:
+    """Its query ran through gate, dry run and warehouse; one that policy denies is reported and never judged."""
+    world = shop()
+    run = await play(world, ScriptedModel(LIST, DESCRIBE, plan(), answer()), "Which countries have the most orders?")
+    denied = "SELECT salary FROM `p.hr.salaries`"
+    with plain_tasks():
+        found = await run_all(world, {"a": SQL, "b": denied, "c": "DELETE FROM `p.shop.orders` WHERE TRUE"})
+    asked_sql = asked(kind="answerable", expected={"sql": SQL})
+    assert asked_sql.sql == SQL and found["a"].rows == PAGE.rows and found["a"].ordered_by == (1,)
+    assert score(asked_sql, [], run.state, {"q1": PAGE.rows}, found["a"]).right
+    assert not score(asked_sql, [], run.state, {"q1": PAGE.rows[:2]}, found["a"]).right
+    assert "gate_denied" in found["b"].problem and "gate_denied" in found["c"].problem
+    assert score(asked_sql, [], run.state, {"q1": PAGE.rows}, found["b"]).unanswered
+    assert len([j for j in world.warehouse.jobs if j.startswith("bqc-eval-")]) == 1
+
+
+async def test_an_expected_query_over_the_policys_ceiling_is_not_run() -> None:
+    """The same byte limit as for everybody's queries."""
+    world = shop(rules=policy(limits={"bytes_per_query": 10}))
+    with plain_tasks():
+        found = await run_all(world, {"a": SQL})
+    assert "bytes_limit" in found["a"].problem and world.warehouse.jobs == {}
+
+
+def test_a_question_without_an_outcome_is_in_no_share_and_said_aloud() -> None:
+    """A stack that was down spoils no figure and is not silent."""
+    lost = not_answered(asked(kind="answerable", sql="SELECT 1"), "the stack is down")
+    report = Report(
+        name="s", label="l", model="m", suite_fingerprint="f", prompt_fingerprint="p", code_version="0", sandbox=True,
+        made_at="now", scores=(scored("a", True), scored("b", False), lost.model_copy(update={"id": "c"})),
+    )  # fmt: skip
+    assert (report.groups["all"].questions, report.groups["all"].share) == (2, 0.5)
+    assert lines(report)[-1][:2] == ("not answered, in no share", "1")
+    assert "the stack is down" in html(report)
+
+
+async def test_a_run_that_a_fault_from_outside_ended_is_not_judged() -> None:
+    """The model could not be reached: that says nothing about its answer."""
+    run = await play(shop(), ScriptedModel(GIVE_UP), "Which countries have the most orders?")
+    failed = replace(run.state, phase=Phase.FAILED, failure=Failure(code="model_unreachable", message="no route"))
+    assert fault_of(failed) == "model_unreachable: no route"
+    assert fault_of(replace(failed, failure=Failure(code="gate_denied", message="no"))) == ""
+
+
+def test_an_evaluation_without_a_stack_reports_every_question_as_not_answered() -> None:
+    """Nothing raises, nothing counts as wrong; the next evaluation asks them."""
+
+    def gone() -> Copilot:
+        raise Unreachable("no server")
+
+    suite = EvalSet(name="s", questions=(asked(), asked(id="b")))
+    found = list(evaluate(Evaluation(suite, "x", 2, gone)))
+    assert [s.unanswered for s in found] == ["no server", "no server"]
