@@ -43,7 +43,7 @@ def order_of(sql: str, columns: Sequence[str]) -> tuple[int, ...] | None:
     return tuple(p for o in order.expressions if (p := _place(o.this, names)) is not None)
 
 
-def _place(term: exp.Expression, names: list[str]) -> int | None:
+def _place(term: object, names: list[str]) -> int | None:
     if isinstance(term, exp.Literal) and not term.is_string and 0 < int(term.this) <= len(names):
         return int(term.this) - 1
     name = term.name.lower() if isinstance(term, exp.Column) else ""

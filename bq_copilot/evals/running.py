@@ -94,11 +94,13 @@ def _one(copilot: Copilot, evaluation: Evaluation, question: EvalQuestion, gold:
 
 
 def _asked(copilot: Copilot, evaluation: Evaluation, question: EvalQuestion) -> RunHandle:
-    for again in range(MOST_TIMES):
+    def asked(again: int) -> RunHandle:
         key = request_key(evaluation.suite, evaluation.label, question, again)
-        run = copilot.record(question.question, request_key=key)
-        if not fault_of(run.state):
-            break
+        return copilot.record(question.question, request_key=key)
+
+    run, again = asked(0), 0
+    while fault_of(run.state) and (again := again + 1) < MOST_TIMES:
+        run = asked(again)
     return run
 
 

@@ -127,10 +127,10 @@ def _content(words: tuple[Token, ...], spans: list[tuple[int, int]]) -> tuple[in
 
 def _commands(words: tuple[Token, ...]) -> bool:
     """`List …`, `Rank …`, but not `Order count …`."""
-    following = words[1].lower if len(words) > 1 else ""
-    if words[0].lower in ("order", "sum", "view", "rank", "plot"):
+    first, following = [*(t.lower for t in words[:2]), "", ""][:2]
+    if first in ("order", "sum", "view", "rank", "plot"):
         return following in ("by", "the", "all", "up", "our", "every", "each", "them", "of")
-    return words[0].lower in rules.IMPERATIVES
+    return first in rules.IMPERATIVES
 
 
 def _active(words: tuple[Token, ...], content: tuple[int, ...]) -> frozenset[int]:
