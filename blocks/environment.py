@@ -24,6 +24,8 @@ from bq_copilot.ledger import Ledger
 from bq_copilot.local_user import local_user
 from bq_copilot.ports import Embedder
 from bq_copilot.ports import LanguageModel as LanguageModelPort
+from bq_copilot.progress import Progress
+from bq_copilot.progress_sql import SqlProgress
 from bq_copilot.shelf import Shelf
 
 FRESH = 1.0
@@ -59,6 +61,11 @@ class Environment:
     def circuits(self) -> Circuits:
         """The circuit breakers, one for each provider, shared by all processes."""
         return SqlCircuits(self.store_block.open_ledger())
+
+    @cached_property
+    def progress(self) -> Progress:
+        """Where the progress of replies is noted."""
+        return SqlProgress(self.store_block.open_ledger())
 
     @cached_property
     def shelf(self) -> Shelf:

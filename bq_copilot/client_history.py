@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from bq_copilot.exporting import ExportView
     from bq_copilot.installation import Installation
     from bq_copilot.list_views import CheckView
+    from bq_copilot.progress import Heard
     from bq_copilot.pruning import PruneView
     from bq_copilot.replays import PolicyView, ReplayView
     from bq_copilot.state import RunState
@@ -78,6 +79,26 @@ class HistoryVerbs:
     @abstractmethod
     def state(self) -> RunState:
         """The run as the ledger has it now."""
+
+    def heard(self) -> Heard | None:
+        """Return how far the model's reply to the open turn has come; None when none is coming or nothing is known.
+
+        No receipt, and nothing follows from it: a note that a few times a second is replaced.
+        """
+        from bq_copilot.errors import LedgerUnavailable  # noqa: PLC0415 - see above
+        from bq_copilot.ledger_sql import SqlLedger  # noqa: PLC0415 - see above
+        from bq_copilot.progress_sql import SqlProgress  # noqa: PLC0415 - see above
+        from bq_copilot.step_types import TakeTurn  # noqa: PLC0415 - see above
+        from bq_copilot.steps import next_step  # noqa: PLC0415 - see above
+
+        try:
+            step, ledger = next_step(self.state), self._installation.ledger
+            if not (isinstance(step, TakeTurn) and step.requested and isinstance(ledger, SqlLedger)):
+                return None
+            found = SqlProgress(ledger).last(self.run_id)
+        except LedgerUnavailable:
+            return None
+        return found if found is not None and found.turn == step.turn else None
 
     def rate(self, verdict: Literal["up", "down"], reason: str = "", *, via: str = "api") -> Self:
         """Say whether the answer is good; the approved queries of good ones serve as examples. Raises Refused."""

@@ -46,6 +46,10 @@ STEPS: dict[str, tuple[str, ...]] = {
             at TEXT NOT NULL, prev_hash TEXT NOT NULL, hash TEXT NOT NULL, PRIMARY KEY (run_id, seq))""",
         "CREATE INDEX IF NOT EXISTS pruned_runs ON pruned_rows (run_id) WHERE kind = 'pruned'",
     ),
+    "0003": (
+        """CREATE TABLE IF NOT EXISTS progress (
+            run_id TEXT PRIMARY KEY, turn INTEGER NOT NULL, tool TEXT NOT NULL, characters INTEGER NOT NULL)""",
+    ),
 }
 """Revision -> the statements that make it from the one before; the first one also completes ledgers without a stamp."""
 

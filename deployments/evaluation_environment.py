@@ -13,6 +13,7 @@ from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary
 from pydantic import SecretStr
 
 from blocks.environment import open_environment
+from blocks.language_model import LanguageModel
 from bq_copilot.identity import short_hash
 from deployments.local.login import login_for
 
@@ -24,15 +25,20 @@ def with_model(api_url: str, environment: str, model: str, base_url: str, key: s
         return asyncio.run(_write(environment, model, base_url, key))
 
 
+def pointed_at(block: LanguageModel, model: str, base_url: str, key: str) -> LanguageModel:
+    """Return the block with another model, endpoint and key; what is empty stays as it is."""
+    changes = {
+        "model": model or block.model,
+        "base_url": base_url or block.base_url,
+        "api_key": SecretStr(key) if key else block.api_key,
+    }
+    return block.model_copy(update=changes)
+
+
 async def _write(environment: str, model: str, base_url: str, key: str) -> str:
     found = await open_environment(environment)
     name = f"eval-{short_hash(environment, model, base_url, length=10)}"
-    changes = {
-        "model": model or found.model_block.model,
-        "base_url": base_url or found.model_block.base_url,
-        "api_key": SecretStr(key) if key else found.model_block.api_key,
-    }
-    other = found.model_block.model_copy(update=changes)
+    other = pointed_at(found.model_block, model, base_url, key)
     blocks = [found.warehouse_block, other, found.store_block, found.policy_block]
     for block in [*blocks, *([found.notes_block] if found.notes_block else [])]:
         await block.asave(name, overwrite=True)

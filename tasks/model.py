@@ -13,13 +13,15 @@ from bq_copilot.steps import TakeTurn
 from bq_copilot.values import ToolCall, Usage
 from tasks import budgeting, places
 from tasks.durable import Place, effect
+from tasks.hearing import Hearing
 from tasks.run import Run
 
 
 @effect(name="ask model")
 async def ask_model(place: Place, env: Environment, body: dict[str, Any], name: str) -> dict[str, Any]:
-    """Return the model's reply as JSON. Raises Transient or Refused."""
-    reply = await env.model_named(name).reply(body["messages"], body["tools"])
+    """Return the model's reply as JSON; its progress is noted beside the ledger. Raises Transient or Refused."""
+    hearing = Hearing(lambda: env.progress, place.run_id, place.seq)
+    reply = await env.model_named(name).reply(body["messages"], body["tools"], hearing)
     return {
         "text": reply.text,
         "id": reply.call_id,

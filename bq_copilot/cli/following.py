@@ -48,7 +48,7 @@ def follow(run: RunHandle, person: Person, console: Console) -> RunState:
             for update in run.updates(after=seq):
                 line.tell(update)
                 seq, seen_at = update.seq, time.monotonic()
-            line.show(state)
+            line.show(state, run.heard() if console.is_terminal else None)
             open_now = _open_wait(state)
             asks = person.at_terminal and not person.yes and open_now != handled
             if state.phase is Phase.AWAITING_FOLLOW_UP and not asks:

@@ -20,6 +20,7 @@ from rich.text import Text
 from bq_copilot.amounts import money, size
 from bq_copilot.cli.wordings import PHASE_STYLE, duration
 from bq_copilot.client import Update
+from bq_copilot.progress import Heard
 from bq_copilot.safe_text import safe
 from bq_copilot.state import RunState
 from bq_copilot.steps import next_step
@@ -78,13 +79,15 @@ class LiveLine:
         line = Text.assemble((f"{after:>7}  ", "dim"), safe(event_words(update.event)))
         self._console.print(line)
 
-    def show(self, state: RunState) -> None:
-        """Say where the run is now."""
+    def show(self, state: RunState, heard: Heard | None = None) -> None:
+        """Say where the run is now, and how far the model's reply has come."""
         spent = f"{len(state.turns)} turns, {state.tokens:,} tokens, {money(state.usd)}, "
         spent += f"{size(state.bytes_billed)} billed"
         phase = (str(state.phase), PHASE_STYLE.get(state.phase, "bold"))
         text = Text.assemble(phase, f" · {safe(step_words(next_step(state)))} · ")
         text.append(f"{duration(time.monotonic() - self._began)} · {spent}", style="dim")
+        if heard is not None:
+            text.append(f"\n  {safe(heard.words())}", style="dim")
         if state.waiting is not None:
             until = _clock(state.waiting.until)
             text.append(f"\n  waiting: {safe(state.waiting.reason)}, next try {until}", style="yellow")

@@ -21,6 +21,7 @@ EDGE_MODULES = {
     "installation",
     "ledger_sql",
     "circuits_sql",
+    "progress_sql",
     "spending_sql",
     "prefect_api",
     "migrating",

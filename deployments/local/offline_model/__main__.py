@@ -6,11 +6,12 @@ Decides nothing. Binds to 127.0.0.1 only and prints one JSON line when it answer
 import argparse
 import json
 import logging
+import os
 import socket
 
 import uvicorn
 
-from deployments.local.offline_model.server import ConnectionCut, build_app
+from deployments.local.offline_model.server import MODEL, ConnectionCut, build_app
 
 
 class _Announced(uvicorn.Server):
@@ -32,9 +33,17 @@ def main() -> None:
     """Read the arguments and serve until stopped."""
     parser = argparse.ArgumentParser(prog="offline_model", description="An OpenAI-compatible offline planner.")
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 takes a free one")
+    parser.add_argument("--model", default=MODEL, help="the model's name")
     arguments = parser.parse_args()
-    config = uvicorn.Config(build_app(), host="127.0.0.1", port=arguments.port, log_level="warning", access_log=False,
-                            timeout_graceful_shutdown=1)  # fmt: skip
+    key = os.environ.get("OFFLINE_MODEL_KEY", "")  # not an argument: those are visible to everybody on the machine
+    config = uvicorn.Config(
+        build_app(arguments.model, key),
+        host="127.0.0.1",
+        port=arguments.port,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=1,
+    )
     logging.getLogger("uvicorn.error").addFilter(_expected)
     _Announced(config).run()
 

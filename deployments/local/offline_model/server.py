@@ -1,7 +1,7 @@
 """The HTTP face: chat completions, models, health, faults, and a count of requests.
 
 Decides how a fault looks on the wire; what a healthy reply says is decided by the planner. Holds no conversation: the
-only state is the armed faults and the counters. Any API key is accepted and none is looked at.
+only state is the armed faults and the counters. Any API key is accepted, unless the server was started with one.
 """
 
 import asyncio
@@ -41,16 +41,17 @@ class ConnectionCut(RuntimeError):
 class OfflineModel:
     """The routes and the little state behind them."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = MODEL, key: str = "") -> None:
+        self.name, self._key = name, key
         self.armed = Armed()
         self.counters = Counters()
 
     async def health(self, request: Request) -> Response:
-        return JSONResponse({"status": "ok", "model": MODEL})
+        return JSONResponse({"status": "ok", "model": self.name})
 
     async def models(self, request: Request) -> Response:
         return JSONResponse(
-            {"object": "list", "data": [{"id": MODEL, "object": "model", "created": 0, "owned_by": "offline"}]}
+            {"object": "list", "data": [{"id": self.name, "object": "model", "created": 0, "owned_by": "offline"}]}
         )
 
     async def requests(self, request: Request) -> Response:
@@ -68,11 +69,16 @@ class OfflineModel:
 
     async def chat(self, request: Request) -> Response:
         self.counters.requests += 1
+        if self._key and request.headers.get("authorization") != f"Bearer {self._key}":
+            return _error(401, "the API key is not the one of this server", "invalid_api_key")
         try:
             body = await request.json()
             messages = body["messages"]
+            asked = body.get("model", self.name)
         except (ValueError, KeyError, TypeError):
             return _error(400, "the body must be JSON with `messages`", "invalid_request_error")
+        if self._key and asked != self.name:
+            return _error(404, f"this server has no model {asked}", "model_not_found")
         fault = self.armed.take()
         if fault:
             self.counters.faults += 1
@@ -138,9 +144,9 @@ async def _half(body: Json, message: Json) -> AsyncIterator[str]:
     raise ConnectionCut
 
 
-def build_app() -> Starlette:
-    """A fresh server with nothing armed."""
-    model = OfflineModel()
+def build_app(name: str = MODEL, key: str = "") -> Starlette:
+    """A fresh server with nothing armed; with a key it serves one model of that name to who has the key."""
+    model = OfflineModel(name, key)
     return Starlette(
         routes=[
             Route("/health", model.health),
