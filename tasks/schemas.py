@@ -14,6 +14,7 @@ from bq_copilot.retrieval.units import families_of
 from bq_copilot.values import Limits
 from tasks.durable import Place, effect
 from tasks.run import Run
+from tasks.schema_cache import Described
 
 AT_ONCE = 8
 """Table descriptions that are fetched side by side."""
@@ -27,8 +28,9 @@ async def list_tables(place: Place, env: Environment, datasets: list[str]) -> li
 
 @effect(name="describe tables")
 async def describe_tables(place: Place, env: Environment, tables: list[str]) -> list[dict[str, Any]]:
-    """Return schema, sizes and tags of each table as JSON, in the order given."""
-    found = await fetch(env, tables)
+    """Return schema, sizes and tags of each table as JSON, in the order given; in wide catalogs, of a moment ago."""
+    block = env.warehouse_block
+    found = await Described(env.name, block.label, block.principal).of(tables, lambda some: fetch(env, some))
     return [t.model_dump(mode="json") for t in found]
 
 
