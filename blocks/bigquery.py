@@ -100,8 +100,9 @@ class BigQueryWarehouse:
     def insert(self, spec: JobSpec) -> JobView:
         """Submit once under the id of `spec`."""
         config = self._config(spec.parameters)
-        config.destination = spec.destination
-        config.write_disposition = "WRITE_EMPTY"
+        if spec.destination:
+            config.destination = spec.destination
+            config.write_disposition = "WRITE_EMPTY"
         config.maximum_bytes_billed = spec.maximum_bytes_billed
         config.job_timeout_ms = spec.timeout_ms
         config.labels = {**dict(spec.labels), FINGERPRINT: label(spec.fingerprint)}

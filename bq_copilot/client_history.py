@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 if TYPE_CHECKING:
     from bq_copilot.budget_views import BudgetView
+    from bq_copilot.client import Copilot
     from bq_copilot.comparing import DiffView
     from bq_copilot.exporting import ExportView
     from bq_copilot.installation import Installation
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
     from bq_copilot.pruning import PruneView
     from bq_copilot.replays import PolicyView, ReplayView
     from bq_copilot.state import RunState
+    from bq_copilot.table_export import TableExportView
     from bq_copilot.trace_types import TraceView
+    from bq_copilot.woken import Woken
 
 
 class ReceiptVerbs:
@@ -73,6 +76,8 @@ class HistoryVerbs:
     """What `RunHandle` can say about its run's past."""
 
     run_id: str
+    woken: Woken
+    _copilot: Copilot
     _installation: Installation
 
     @property
@@ -133,6 +138,18 @@ class HistoryVerbs:
         from bq_copilot.run_page import run_page  # noqa: PLC0415 - see above
 
         return run_page(self._installation, self.run_id)
+
+    def export_table(self, table: str, query: str = "", *, days: float = 7.0) -> TableExportView:
+        """Copy a result into a BigQuery table that expires, and wait for it. Raises Refused with what to do next."""
+        from bq_copilot import table_export  # noqa: PLC0415 - see above
+        from bq_copilot.journal import Journal  # noqa: PLC0415 - see above
+        from bq_copilot.local_user import local_user  # noqa: PLC0415 - see above
+        from bq_copilot.waking import put_back  # noqa: PLC0415 - see above
+
+        journal = Journal.open(self._installation.ledger, self.run_id)
+        state = table_export.request(journal, table, days, query, local_user(), self._copilot.via)
+        self.woken = put_back(self._installation, state, "somebody asked to export a result")
+        return table_export.outcome(lambda: self.state, len(state.exports), self.woken)
 
     def export(self, path: str | Path, query: str | None = None) -> ExportView:
         """Write the run with its receipts (.zip) or one of its results (.csv, .parquet); say what was written."""

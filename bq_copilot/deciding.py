@@ -194,7 +194,11 @@ def cancel(journal: Journal, by: str, via: str, reason: str = "") -> RunState:
     def make(state: RunState) -> Event:
         if state.cancel is not None:
             raise _cancelled_before(state)
-        if state.undo is not None or (state.phase.is_terminal and state.phase is not Phase.PARKED):
+        if (
+            state.undo is not None
+            or state.export is not None
+            or (state.phase.is_terminal and state.phase is not Phase.PARKED)
+        ):
             raise Conflict(_ended_before(state), code="ended_before", at=state.ended_at)
         if state.phase is Phase.AWAITING_FOLLOW_UP:
             return following_up.dismissed(state, by, via)
@@ -213,6 +217,8 @@ def _cancelled_before(state: RunState) -> Conflict:
 
 
 def _ended_before(state: RunState) -> str:
+    if state.export is not None:
+        return f"The run had ended as {state.export.phase}; a result of it is being exported."
     if state.undo is not None:
         return f"The run had ended as {state.undo.phase}; what it left is being removed."
     if state.phase is Phase.COMPLETED:

@@ -14,6 +14,7 @@ from pydantic import Field, TypeAdapter
 
 from bq_copilot.approval import ApprovalRequest, Decision
 from bq_copilot.context_events import AnswerRated, ContextPinned
+from bq_copilot.export_events import ExportDone, ExportIntended, ExportRequested
 from bq_copilot.follow_up_events import (
     FollowUpDecided,
     FollowUpRan,
@@ -316,6 +317,9 @@ Event = Annotated[
     | NoticeIntended
     | NoticeGiven
     | NoticeFailed
+    | ExportRequested
+    | ExportIntended
+    | ExportDone
     | RunEnded,
     Field(discriminator="kind"),
 ]

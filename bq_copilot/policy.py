@@ -275,6 +275,15 @@ class Profile(BaseModel):
     value_characters: int = Field(default=80, gt=0, le=200)
 
 
+class Exports(BaseModel):
+    """Where results may be exported to as tables, and for how long; nowhere unless a dataset is named."""
+
+    model_config = FROZEN
+    datasets: tuple[str, ...] = ()
+    """Globs over `project.dataset`."""
+    days: float = Field(default=30.0, gt=0, le=3_650)
+
+
 class Policy(BaseModel):
     """One versioned, fingerprinted policy."""
 
@@ -298,6 +307,7 @@ class Policy(BaseModel):
     clocks: Clocks = Clocks()
     profile: Profile = Profile()
     notifications: Notifications = Notifications()
+    exports: Exports = Exports()
     strikes: int = Field(default=3, gt=0)
 
     @cached_property
@@ -328,7 +338,7 @@ class Policy(BaseModel):
         return bytes_billed / TIB * self.price_per_tib
 
 
-ADDED = frozenset({"retries", "clocks", "daily", "notifications"})
+ADDED = frozenset({"retries", "clocks", "daily", "notifications", "exports"})
 """Sections that 0.1.0 did not know. Their defaults leave a policy's fingerprint, and so its approvals, as they were."""
 
 

@@ -23,7 +23,7 @@ class JobSpec:
     sql: str
     parameters: tuple[Parameter, ...]
     destination: str
-    """`project.dataset.table` of the scratch table that gets the result."""
+    """`project.dataset.table` of the scratch table that gets the result; empty for a statement that names its own."""
     maximum_bytes_billed: int
     timeout_ms: int
     labels: tuple[tuple[str, str], ...]

@@ -21,6 +21,7 @@ from bq_copilot.prompt_bytes import PromptBytes
 from bq_copilot.shelf import Shelf
 from bq_copilot.state import RunState
 from bq_copilot.steps import Step
+from bq_copilot.table_export import statement
 from bq_copilot.values import Failure
 
 if TYPE_CHECKING:
@@ -178,6 +179,10 @@ def _undo(bench: Bench, state: RunState, step: steps.UndoEffect, e: Any) -> Mism
     return _same(target=(step.undo.target, e.target))
 
 
+def _export(bench: Bench, state: RunState, step: steps.ExportTable, e: ev.ExportIntended) -> Mismatch | None:
+    return _same(job=(step.job_id, e.job_id), sql=(statement(state.run_id, step.wanted), e.sql))
+
+
 def _turn(bench: Bench, state: RunState, step: steps.TakeTurn, e: ev.TurnTaken) -> Mismatch | None:
     return _same(turn=(step.turn, e.turn), requested=(step.requested, True))
 
@@ -204,6 +209,8 @@ CHECKS: dict[str, tuple[Any, Check | None]] = {
     "job_finished": (steps.PollJob, _job),
     "undo_intended": (steps.UndoEffect, _undo),
     "undo_done": (steps.UndoEffect, _undo),
+    "export_intended": (steps.ExportTable, _export),
+    "export_done": (steps.ExportTable, None),
     "result_read": (steps.ReadResult, None),
     "answer_written": (steps.WriteAnswer, _answer),
     "follow_up_proposed": (steps.RecordFollowUp, None),

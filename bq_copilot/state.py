@@ -37,6 +37,7 @@ from bq_copilot.events import (
     UndoRequested,
     Waited,
 )
+from bq_copilot.export_events import ExportDone, ExportIntended, ExportRequested
 from bq_copilot.follow_up_events import GrantClaimed, PlanReused
 from bq_copilot.gate.verdict import Ruling, Verdict
 from bq_copilot.notice_record import Notice
@@ -139,6 +140,17 @@ class Undone:
     failure: Failure | None
 
 
+@dataclass(frozen=True, slots=True)
+class Exporting:
+    """One result on its way into a table of its own, and the end that the run comes back to."""
+
+    requested: ExportRequested
+    phase: Phase
+    failure: Failure | None
+    intended: ExportIntended | None = None
+    done: ExportDone | None = None
+
+
 def _no_jobs() -> Mapping[str, Job]:
     return MappingProxyType({})
 
@@ -198,6 +210,10 @@ class RunState:
     """Set while what an ended run has left is being removed."""
     notices: tuple[Notice, ...] = ()
     """What people outside were told, or could not be told, of this run."""
+    export: Exporting | None = None
+    """Set while a result is copied into a table of its own."""
+    exports: tuple[Exporting, ...] = ()
+    """Every export that came to an end, oldest first."""
     waiting: Waited | None = None
     failure: Failure | None = None
     ended_at: datetime | None = None

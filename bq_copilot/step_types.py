@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from bq_copilot import toolbox
 from bq_copilot.events import FollowUpOrigin, FollowUpProposed, QuestionAsked
+from bq_copilot.export_events import ExportRequested
 from bq_copilot.follow_up_events import PriorResult
 from bq_copilot.phases import Phase
 from bq_copilot.series import Series
@@ -208,6 +209,15 @@ class CheckReuse:
 
 
 @dataclass(frozen=True, slots=True)
+class ExportTable:
+    """Copy a result into a table of its own."""
+
+    wanted: ExportRequested
+    job_id: str
+    intended: bool
+
+
+@dataclass(frozen=True, slots=True)
 class End:
     """Enter a terminal phase."""
 
@@ -248,6 +258,7 @@ Step = (
     | ScheduleSeries
     | ReusePlan
     | CheckReuse
+    | ExportTable
     | End
     | Done
 )

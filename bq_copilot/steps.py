@@ -9,6 +9,7 @@ from __future__ import annotations
 from bq_copilot import clarifying, follow_up_steps, toolbox
 from bq_copilot.amounts import money
 from bq_copilot.cancel_steps import for_cancel, for_undo
+from bq_copilot.export_steps import for_export
 from bq_copilot.phases import TOOLS, Phase
 from bq_copilot.plan_steps import for_plan
 from bq_copilot.query_steps import for_query
@@ -26,6 +27,7 @@ from bq_copilot.step_types import (
     Done,
     End,
     EstimatePlan,
+    ExportTable,
     Pin,
     PlanProfile,
     PollJob,
@@ -58,6 +60,7 @@ __all__ = [
     "Done",
     "End",
     "EstimatePlan",
+    "ExportTable",
     "Pin",
     "PlanProfile",
     "PollJob",
@@ -84,6 +87,8 @@ def next_step(state: RunState) -> Step:
         return Done(state.phase)
     if state.undo is not None:
         return for_undo(state)
+    if state.export is not None:
+        return for_export(state)
     if state.cancel is not None:
         return for_cancel(state)
     if state.pinned is None:

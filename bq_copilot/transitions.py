@@ -13,6 +13,7 @@ from typing import Any
 from bq_copilot import approval_transitions as approvals
 from bq_copilot import context_transitions as contexts
 from bq_copilot import events as ev
+from bq_copilot import export_transitions as exporting
 from bq_copilot import follow_up_transitions as follow_ups
 from bq_copilot import fork_transitions as forks
 from bq_copilot import job_transitions as jobs
@@ -72,6 +73,8 @@ def _may_follow_the_end(state: RunState, event: ev.Event) -> bool:
         return state.phase in _TAKEN_UP
     if event.kind == "undo_requested":
         return state.phase in undoing.UNDOABLE
+    if event.kind == "export_requested":
+        return state.phase in exporting.EXPORTABLE
     if event.kind in follow_ups.AFTER_THE_END:
         return state.phase is Phase.COMPLETED
     return (state.phase is Phase.PARKED and event.kind in _OUT_OF_THE_PARK) or _is_unread(event)
@@ -110,6 +113,7 @@ def _step_failed(state: RunState, rec: Recorded, e: ev.StepFailed) -> RunState:
 def _cancel_requested(state: RunState, rec: Recorded, e: ev.CancelRequested) -> RunState:
     need(state.cancel is None, state, e.kind, "a cancel was requested before")
     need(state.undo is None, state, e.kind, "it had ended before; what it left is being removed")
+    need(state.export is None, state, e.kind, "it had ended before; a result is being exported")
     return replace(_unended(state), cancel=e, phase=Phase.CANCELLING, waiting=None)
 
 
@@ -137,8 +141,11 @@ def _ended(state: RunState, rec: Recorded, e: ev.RunEnded) -> RunState:
     undo = state.undo if parked_in else None
     as_before = undo is not None or state.undo is None or phase is state.undo.phase
     need(as_before, state, e.kind, "it ends as it had ended before")
+    export = state.export
+    over = export is None or parked_in is not None or (export.done is not None and phase is export.phase)
+    need(over, state, e.kind, "it ends as it had ended before the export")
     ended = replace(state, phase=phase, failure=e.failure, ended_at=rec.at, waiting=None)
-    return replace(ended, parked_in=parked_in, undo=undo)
+    return replace(ended, parked_in=parked_in, undo=undo, export=export if parked_in else None)
 
 
 _APPLY: dict[str, Callable[[RunState, Recorded, Any], RunState]] = {
@@ -182,5 +189,8 @@ _APPLY: dict[str, Callable[[RunState, Recorded, Any], RunState]] = {
     "undo_done": undoing.undo_done,
     "retry_requested": undoing.retry_requested,
     "undo_requested": undoing.undo_requested,
+    "export_requested": exporting.requested,
+    "export_intended": exporting.intended,
+    "export_done": exporting.done,
     "run_ended": _ended,
 }

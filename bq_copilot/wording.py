@@ -51,8 +51,8 @@ def step_words(step: Step) -> str:  # noqa: PLR0912 - one arm a step
             return f"waits for job {step.job.intent.query}"
         case steps.CancelJob():
             return f"stops job {step.job.intent.query}"
-        case steps.UndoEffect():
-            return _undoes(step)
+        case steps.UndoEffect() | steps.ExportTable():
+            return _afterwards(step)
         case steps.ReadResult():
             return f"reads the result of {step.job.intent.query}"
         case steps.WriteAnswer():
@@ -77,7 +77,9 @@ def step_words(step: Step) -> str:  # noqa: PLR0912 - one arm a step
             assert_never(step)
 
 
-def _undoes(step: steps.UndoEffect) -> str:
+def _afterwards(step: steps.UndoEffect | steps.ExportTable) -> str:
+    if isinstance(step, steps.ExportTable):
+        return f"exports {step.wanted.query} to {step.wanted.target}"
     verb = {"delete_follow_up": "deletes follow-up", "revoke_grant": "revokes the grant of"}
     return f"{verb.get(step.undo.action, 'removes')} {step.undo.target}"
 
@@ -178,6 +180,14 @@ def _undo_words(event: ev.Event) -> str:
             return f"{_UNDO[event.action]} {event.target}: {_OUTCOME[event.outcome]}{why}"
         case ev.UndoRequested():
             return f"{event.by} asked to remove what it left via {event.via}"
+        case ev.ExportRequested():
+            until = f"{event.expires_at:%Y-%m-%d %H:%M} UTC"
+            return f"{event.by} asked to export {event.query} to {event.target} until {until} via {event.via}"
+        case ev.ExportIntended():
+            return f"job {event.job_id} is about to export"
+        case ev.ExportDone():
+            billed = f"{size(event.bytes_billed)} billed" if event.failure is None else event.failure.message
+            return f"export to {event.target}: {billed}"
         case ev.RetryRequested():
             return f"{event.by} asked to try the rest again via {event.via}"
         case ev.NoticeIntended() | ev.NoticeGiven() | ev.NoticeFailed():

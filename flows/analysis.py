@@ -26,6 +26,7 @@ from tasks import (
     briefing,
     decisions,
     endings,
+    exporting,
     follow_ups,
     jobs,
     model,
@@ -153,8 +154,8 @@ async def perform(run: Run, step: steps.Step, warm_seconds: float) -> None:  # n
             await jobs.poll(run, step.job)
         case steps.CancelJob():
             jobs.cancel(run, step.job)
-        case steps.UndoEffect():
-            await undoing.undo(run, step)
+        case steps.UndoEffect() | steps.ExportTable():
+            await perform_afterwards(run, step)
         case steps.ReadResult():
             await results.read(run, step.job)
         case steps.WriteAnswer():
@@ -175,6 +176,15 @@ async def perform(run: Run, step: steps.Step, warm_seconds: float) -> None:  # n
             return
         case _:
             assert_never(step)
+
+
+async def perform_afterwards(run: Run, step: steps.UndoEffect | steps.ExportTable) -> None:
+    """Do what a step says that removes what a run made, or copies its result."""
+    match step:
+        case steps.UndoEffect():
+            await undoing.undo(run, step)
+        case steps.ExportTable():
+            await exporting.export_table(run, step)
 
 
 async def perform_of_series(

@@ -10,6 +10,7 @@ from bq_copilot.amounts import span
 from bq_copilot.cancel_steps import billed
 from bq_copilot.errors import CopilotError, LedgerUnavailable
 from bq_copilot.events import CancelRequested, RunEnded, StepFailed
+from bq_copilot.export_transitions import export_failed
 from bq_copilot.phases import Phase
 from bq_copilot.steps import End, PollJob, Step
 from bq_copilot.values import CLOCK, Failure
@@ -84,6 +85,8 @@ def time_out(run: Run, step: Step, error: StepTimedOut) -> None:
         stop_job(run, step.job, str(error))
     elif state.live_jobs and state.cancel is None:
         run.append(CancelRequested(by="the run's clock", via=CLOCK, reason=str(error)))
+    elif state.export is not None:
+        run.append(export_failed(state.export, failure_of(error)))
     elif not state.live_jobs:
         failure = failure_of(error)
         told = failure.model_copy(update={"message": f"{failure.message} ({billed(state)})"})
@@ -102,10 +105,15 @@ def overdue(run: Run) -> bool:
 
 def seconds_left(run: Run) -> float | None:
     """Return what is left of the time of the whole run; None once it is being stopped."""
-    if run.state.received_at is None or run.state.cancel is not None or run.state.undo is not None:
+    if run.state.received_at is None or run.state.cancel is not None or _at_work_again(run):
         return None
     age = (run.journal.ledger.now() - run.state.received_at).total_seconds()
     return run.rules.budgets.wall_seconds - age
+
+
+def _at_work_again(run: Run) -> bool:
+    """True for a run that had ended: its time is over, and what it does now has clocks of its own."""
+    return run.state.undo is not None or run.state.export is not None
 
 
 def end(run: Run, phase: Phase, error: CopilotError) -> None:

@@ -22,6 +22,7 @@ from prefect.states import Running
 from bq_copilot.circuits import Provider
 from bq_copilot.errors import CopilotError, Transient
 from bq_copilot.events import CancelUnconfirmed, JobCancelRequested, RunEnded
+from bq_copilot.export_transitions import export_failed
 from bq_copilot.phases import Phase
 from bq_copilot.retrying import GiveUp, next_wait, unconfirmed_pause
 from bq_copilot.state import Job, RunState
@@ -111,6 +112,9 @@ def _give_up(run: Run, step: Step, error: Transient, why: str) -> None:
         stop_job(run, run.state.live_jobs[0], why)
         return
     failure = Failure(code=error.code, message=why, next=error.next or AGAIN)
+    if run.state.export is not None:
+        run.append(export_failed(run.state.export, failure))
+        return
     run.append(RunEnded(phase=Phase.FAILED, failure=failure))
 
 

@@ -165,6 +165,12 @@ class Live:
         self.in_state(run, "Suspended")
         until(lambda: self.holder_of(run) == 0, 20)
 
+    def table(self, name: str) -> dict[str, Any]:
+        """A table as the warehouse's REST API shows it."""
+        project, dataset, table = name.split(".")
+        url = f"{self.record.warehouse_url}/bigquery/v2/projects/{project}/datasets/{dataset}/tables/{table}"
+        return httpx.get(url, timeout=20).raise_for_status().json()
+
     def jobs(self, run: RunHandle) -> list[dict[str, Any]]:
         """The run's jobs as the warehouse knows them, oldest first; read with the REST API, not with our adapter."""
         url = f"{self.record.warehouse_url}/bigquery/v2/projects/{PROJECT}/jobs"

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
+from bq_copilot.amounts import size
 from bq_copilot.cli.options import Environment, Json, RunId
 from bq_copilot.cli.output import DONE, FAILED, console, put_json, say
-from bq_copilot.client import Copilot
+from bq_copilot.client import Copilot, RunHandle
 from bq_copilot.errors import Refused
 from bq_copilot.phases import Phase
 from bq_copilot.view_types import ShowView
@@ -136,13 +137,23 @@ def verify(
 
 def export(
     run: RunId,
-    out: Annotated[Path, typer.Option("-o", "--out", help="FILE.zip (all receipts), FILE.csv or FILE.parquet.")],
-    query: Annotated[str, typer.Option(help="For .csv and .parquet: which result; the answer's own by default.")] = "",
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="FILE.zip (all receipts), FILE.csv or FILE.parquet.")
+    ] = None,
+    table: Annotated[str, typer.Option(help="Instead of a file: [[PROJECT.]DATASET.]TABLE.")] = "",
+    days: Annotated[float, typer.Option(help="With --table: days after which the table expires.")] = 7.0,
+    query: Annotated[str, typer.Option(help="Not for .zip: which result; the answer's own by default.")] = "",
     json: Json = False,
     environment: Environment = "default",
 ) -> None:
-    """Write a run with its receipts, or one of its results, into a file."""
-    found = Copilot(environment=environment, via="cli").run(run).export(out, query or None)
+    """Write a run with its receipts, or one of its results, into a file; or a result into a table that expires."""
+    handle = Copilot(environment=environment, via="cli").run(run)
+    if (out is None) == (not table):
+        raise typer.BadParameter("give either --out FILE or --table NAME")
+    if out is None:
+        _export_table(handle, table, query, days, as_json=json)
+        return
+    found = handle.export(out, query or None)
     if json:
         put_json(found)
         return
@@ -154,3 +165,12 @@ def export(
     if found["truncated"]:
         rest = f"; all of them are in {found['table']} until it expires" if found["table"] else ""
         say(f"truncated: {found['rows']:,} of {found['row_count']:,} rows are stored{rest}.", "yellow")
+
+
+def _export_table(handle: RunHandle, table: str, query: str, days: float, *, as_json: bool) -> None:
+    found = handle.export_table(table, query, days=days)
+    if as_json:
+        put_json(found)
+        return
+    until = f"until {found['expires_at'][:16].replace('T', ' ')} UTC"
+    say(f"{found['table']}: {found['query']}, {until}; {size(found['bytes_billed'])} billed")

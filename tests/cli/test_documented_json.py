@@ -11,7 +11,17 @@ from typing import Any
 
 import pytest
 
-from bq_copilot import budget_views, comparing, exporting, list_views, pruning, replays, trace_types, view_types
+from bq_copilot import (
+    budget_views,
+    comparing,
+    exporting,
+    list_views,
+    pruning,
+    replays,
+    table_export,
+    trace_types,
+    view_types,
+)
 from tests import recorded_runs as rr
 from tests.cli.conftest import Bq
 from tests.cli.prefect_double import PrefectDouble
@@ -56,11 +66,12 @@ CASES = {
     "replay": (replays.ReplayView, lambda example: example["runs"]),
     "diff": (comparing.DiffView, lambda example: example),
     "export": (exporting.ExportView, lambda example: example),
+    "table": (table_export.TableExportView, lambda example: example),
     "prune": (pruning.PruneView, lambda example: example),
     "policy": (replays.PolicyView, lambda example: example["plans"]),
 }
 
-PRINTED = sorted(CASES.keys() - {"policy", "export", "diff", "prune"})
+PRINTED = sorted(CASES.keys() - {"policy", "export", "table", "diff", "prune"})
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -16,6 +16,7 @@ from bq_copilot.journal import Journal, begin
 from bq_copilot.phases import tools_in
 from bq_copilot.shelf import Shelf
 from bq_copilot.state import RunState
+from bq_copilot.table_export import statement
 from bq_copilot.testing import MemoryBlobs, MemoryLedger
 from bq_copilot.values import Estimate, Failure, Limits, Query, ResultColumn, TableVersion, ToolCall
 
@@ -153,7 +154,7 @@ class Walker:
         if self.retries and self.random.random() < 0.5:
             return False
         self.retries += 1
-        wishes = [ev.RetryRequested(by="ana", via="test"), ev.UndoRequested(by="ana", via="test")]
+        wishes = [ev.RetryRequested(by="ana", via="test"), ev.UndoRequested(by="ana", via="test"), *self._export()]
         self.random.shuffle(wishes)
         return any(self._accepted(wish) for wish in wishes)
 
@@ -305,6 +306,8 @@ class Walker:
                 return ev.AnswerWritten(summary="It is 7.", chart={}, citations=(), unsupported=(), model="m")
             case steps.RecordFollowUp(turn=turn, call=call):
                 return ev.FollowUpProposed(turn=turn.number, when=call.when, question=call.question)
+            case steps.ExportTable():
+                return self._exported(step, chance)
             case steps.ReusePlan() | steps.CheckReuse():
                 return self._reuse(step, chance)
             case steps.RequestFollowUp() | steps.AwaitFollowUp() | steps.ScheduleSeries():
@@ -323,6 +326,24 @@ class Walker:
             case steps.UndoEffect(undo=undo):
                 outcome = self.random.choice(["done", "absent", "not_ours", "failed"])
                 return ev.UndoDone(action=undo.action, target=undo.target, outcome=outcome)
+
+    def _export(self) -> list[ev.Event]:
+        """A wish to have a result as a table, where there is one."""
+        until = self.ledger.now() + timedelta(days=1)
+        return [
+            ev.ExportRequested(by="ana", via="test", query=q, source=r.destination, target="p.out.t", expires_at=until)
+            for q, r in list(self.journal.state.results.items())[:1]
+        ]
+
+    def _exported(self, step: steps.ExportTable, chance: float) -> ev.Event:
+        wanted, job_id = step.wanted, step.job_id if step.intended else ""
+        if chance < 0.2:
+            failure = Failure(code="export_not_allowed", message="no")
+            return ev.ExportDone(target=wanted.target, job_id=job_id, failure=failure)
+        if not step.intended:
+            sql = statement(self.journal.state.run_id, wanted)
+            return ev.ExportIntended(job_id=step.job_id, sql=sql, fingerprint="f", maximum_bytes_billed=1)
+        return ev.ExportDone(target=wanted.target, job_id=job_id, bytes_billed=7)
 
     def _reuse(self, step: steps.ReusePlan | steps.CheckReuse, chance: float) -> ev.Event:
         if isinstance(step, steps.CheckReuse):
