@@ -81,6 +81,19 @@ __all__ = [
 ]
 
 
+HALF_A_FORK = Failure(
+    code="bad_fork",
+    message="whoever forked it died before it was recorded what it takes over; nothing was asked or run",
+    next="Fork again.",
+)
+
+
+def _is_half_a_fork(state: RunState) -> bool:
+    """A fork is two events; with the first one alone it must not go on as if it were a question of its own."""
+    received = state.received
+    return received is not None and bool(received.parent_run) and state.forked is None
+
+
 def next_step(state: RunState) -> Step:
     """Return what `state` calls for."""
     if state.phase.is_terminal:
@@ -92,7 +105,7 @@ def next_step(state: RunState) -> Step:
     if state.cancel is not None:
         return for_cancel(state)
     if state.pinned is None:
-        return Pin()
+        return End(Phase.FAILED, HALF_A_FORK) if _is_half_a_fork(state) else Pin()
     if state.pinned.prompt_version >= 2 and state.context is None:
         return Brief()
     if (step := follow_up_steps.before_the_first_turn(state)) is not None:

@@ -10,7 +10,7 @@ import pytest
 from bq_copilot import steps
 from bq_copilot.comparing import compare
 from bq_copilot.errors import Refused
-from bq_copilot.events import Recorded, RunReceived
+from bq_copilot.events import Recorded, RunEnded, RunReceived
 from bq_copilot.forking import Edits, fork_of
 from bq_copilot.journal import Journal, begin
 from bq_copilot.phases import Phase
@@ -38,6 +38,17 @@ def forked(events: list[Recorded], seq: int, edits: Edits | None = None, shelf: 
 
 def seq_of(run: rr.Recording, kind: str) -> int:
     return max(e.seq for e in run.ledger.read(run.run_id) if e.event.kind == kind)
+
+
+def test_a_fork_whose_second_event_was_never_recorded_ends_and_says_so() -> None:
+    """Its edits are lost with the process that forked: it must not go on as a plain question."""
+    known = {"question": "How many?", "requester": "fran", "via": "test", "request_key": "f", "code_version": "0"}
+    journal, _ = begin(MemoryLedger(), "r-fork", RunReceived(**known, parent_run="r-parent", parent_seq=9))
+    step = steps.next_step(journal.state)
+    assert isinstance(step, steps.End)
+    assert step.failure is not None
+    journal.append(RunEnded(phase=step.phase, failure=step.failure))
+    assert (journal.state.phase, step.failure.code, step.failure.next) == (Phase.FAILED, "bad_fork", "Fork again.")
 
 
 @pytest.mark.parametrize("seed", range(12))

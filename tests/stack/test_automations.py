@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from uuid import uuid4
 
@@ -14,6 +14,7 @@ from prefect.blocks.notifications import CustomWebhookNotificationBlock
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from deployments import automations
 from deployments.automations import NOTIFIER, provision_automations
 from tests.live import Live
 from tests.waiting import until
@@ -39,9 +40,12 @@ def told() -> Iterator[tuple[str, list[str]]]:
     server.server_close()
 
 
-async def test_a_parked_run_is_told_to_the_notification_block(stack: Live, told: tuple[str, list[str]]) -> None:
-    """No block: no automations. With one: three, once; the event of a parked run reaches it with the run's id."""
+async def test_who_must_know_is_told_by_the_notification_block(
+    stack: Live, told: tuple[str, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No block: no automations. With one: three, once; each tells, and an approval that was given reminds nobody."""
     address, heard = told
+    monkeypatch.setattr(automations, "REMIND_AFTER", timedelta(seconds=10))  # the shortest that Prefect takes
     with temporary_settings({PREFECT_API_URL: stack.record.prefect_api_url}):
         async with get_client() as client:
             assert await provision_automations(client) == []
@@ -52,18 +56,31 @@ async def test_a_parked_run_is_told_to_the_notification_block(stack: Live, told:
             made = await provision_automations(client)
             again = await provision_automations(client)
     assert (len(made), again) == (3, [])
+    _happens(stack, "approval_requested", "r-decided")
+    _happens(stack, "approval_decided", "r-decided")
+    _happens(stack, "approval_requested", "r-waits")
+    _happens(stack, "cancel_unconfirmed", "r-lives")
+    _happens(stack, "run_ended", "r-done", phase="completed")
+    _happens(stack, "run_ended", "r-parked", phase="parked")
+    until(lambda: len(heard) >= 3, 90, every=0.5)
+    said = {one["subject"].partition(": ")[2]: one["body"] for one in map(json.loads, heard)}
+    assert set(said) == {"an approval waits", "a cancel is not confirmed", "a run is parked"}
+    assert "bq-copilot show r-waits" in said["an approval waits"]
+    assert "bq-copilot show r-lives" in said["a cancel is not confirmed"]
+    assert "bq-copilot show r-parked" in said["a run is parked"]
+    assert not any(other in body for body in said.values() for other in ("r-decided", "r-done"))
+
+
+def _happens(stack: Live, kind: str, run: str, phase: str = "executing") -> None:
+    """Post an event as the process of a run does."""
     event = {
         "id": str(uuid4()),
         "occurred": datetime.now(UTC).isoformat(),
-        "event": "bq-copilot.run_ended",
-        "resource": {"prefect.resource.id": "bq-copilot.run.r-parked", "bq-copilot.phase": "parked"},
-        "payload": {"run_id": "r-parked"},
+        "event": f"bq-copilot.{kind}",
+        "resource": {"prefect.resource.id": f"bq-copilot.run.{run}", "bq-copilot.phase": phase},
+        "payload": {"run_id": run},
     }
     stack.prefect("POST", "/events", [event])
-    until(lambda: heard, 30)
-    said = json.loads(heard[0])
-    assert said["subject"] == "BigQuery Copilot: a run is parked"
-    assert "bq-copilot show r-parked" in said["body"]
 
 
 def test_every_ledger_event_is_a_prefect_event(stack: Live) -> None:
