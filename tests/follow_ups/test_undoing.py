@@ -15,6 +15,7 @@ from bq_copilot.journal import Journal
 from bq_copilot.phases import Phase
 from bq_copilot.prefect_api import PrefectApi
 from bq_copilot.receipts import verify
+from bq_copilot.replaying import replay
 from tasks import retries, series_runs
 from tasks.run import Run
 from tests.cli.prefect_double import PrefectDouble, serving
@@ -204,6 +205,8 @@ async def test_an_undo_after_the_end_takes_back_what_was_scheduled_and_keeps_the
     assert schedules(prefect, series) == []
     with pytest.raises(Refused, match="no table but those of its results"):
         operating.undo(after.journal, "ben", "cli")
+    again = replay(run.id, arena.env.ledger.read(run.id), arena.env.shelf)
+    assert (again.phase, again.difference) == ("completed", None)
     assert verify(arena.env.ledger.rows(run.id)) is not None
 
 
