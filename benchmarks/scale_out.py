@@ -65,8 +65,11 @@ def _throughput(made: Arena, count: int, at_once: int, *, kill: bool) -> None:
     if killer:
         killer.start()
     local = threading.local()
-    with ThreadPoolExecutor(at_once) as people:
+    people = ThreadPoolExecutor(at_once)
+    try:
         ids = list(people.map(lambda n: _ask(made, local, n), range(count)))
+    finally:
+        people.shutdown(wait=False, cancel_futures=True)  # told to end, it does not wait for answers
     seconds = time.monotonic() - began
     if killer:
         killer.join()

@@ -23,7 +23,14 @@ if TYPE_CHECKING:
 KEPT_HOME = "BQ_COPILOT_TEST_HOME"
 """Names a folder whose stack is used, and left running, by several sessions: for work on the tests themselves."""
 
-STACKS = {"faults": "faults", "chaos": "faults", "flows": "flows", "e2e": "flows", "stack": "stack"}
+STACKS = {
+    "faults": "faults",
+    "chaos": "faults",
+    "flows": "flows",
+    "e2e": "flows",
+    "stack": "stack",
+    "scale_out": "hosts",
+}
 """Folders whose tests start a stack, by the worker's group that runs them one after another."""
 
 OWN_MODEL = ("OPENAI_API_KEY", "BQ_COPILOT_MODEL_BASE_URL", "BQ_COPILOT_MODEL")

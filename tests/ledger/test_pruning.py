@@ -177,15 +177,20 @@ def test_pruning_on_both_databases(url: str, ledger: SqlLedger, tmp_path: Path) 
     at = Installation(api_url="", ledger_url=url, results=str(golden), found="here")
     run_id = str(rows[0]["run_id"])
     head = _head(ledger, run_id)
-    from bq_copilot.pruning_sql import prune
+    from bq_copilot.pruning_sql import prune, unreferenced
 
     with ledger.transaction() as c:
         c.execute(
             sa.text("INSERT INTO heads VALUES (:r, :s, 'completed', 'q', 'a', :t, :t, '', '')"),
             {"r": run_id, "s": head.seq, "t": rows[-1]["at"]},
         )
+    named = str(rows[1]["hash"]).replace("sha256:", "")
+    stored = next(p.name for p in (golden / "shelf").iterdir() if any(p.name in str(r["body"]) for r in rows))
+    texts = {f"sha256:{stored}", f"sha256:{named}"}
+    assert unreferenced(ledger, texts) == {f"sha256:{named}"}
     assert not prune(ledger, run_id, head.seq - 1, "ana", lambda *_: None)
     assert prune(ledger, run_id, head.seq, "ana", lambda *_: None)
+    assert unreferenced(ledger, texts) == texts
     (found,) = Copilot(installation=at).verify()
     assert (found["verified"], found["rows"]) == (True, len(rows))
 
