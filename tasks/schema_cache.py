@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from bq_copilot.catalog import Table
 from bq_copilot.identity import short_hash
-from tasks.retrieval import SMALL, cache_folder
+from tasks.retrieval import cache_folder
 
 FORMAT = "1"
 SECONDS = 300.0
@@ -38,7 +38,7 @@ class Described:
 
     async def of(self, tables: Sequence[str], fetch: Fetch) -> list[Table]:
         """Return each table's description, in the order given; what is missing or too old is fetched and kept."""
-        if len(tables) < SMALL or lifetime() <= 0:
+        if lifetime() <= 0:
             return await fetch(list(tables))
         known = self._read(set(tables))
         news = await fetch([t for t in tables if t not in known])

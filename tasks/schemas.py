@@ -13,6 +13,7 @@ from bq_copilot.policy import Policy
 from bq_copilot.retrieval.units import families_of
 from bq_copilot.values import Limits
 from tasks.durable import Place, effect
+from tasks.retrieval import SMALL
 from tasks.run import Run
 from tasks.schema_cache import Described
 
@@ -29,9 +30,14 @@ async def list_tables(place: Place, env: Environment, datasets: list[str]) -> li
 @effect(name="describe tables")
 async def describe_tables(place: Place, env: Environment, tables: list[str]) -> list[dict[str, Any]]:
     """Return schema, sizes and tags of each table as JSON, in the order given; in wide catalogs, of a moment ago."""
-    block = env.warehouse_block
-    found = await Described(env.name, block.label, block.principal).of(tables, lambda some: fetch(env, some))
+    found = await (_described(env, tables) if len(tables) >= SMALL else fetch(env, tables))
     return [t.model_dump(mode="json") for t in found]
+
+
+async def _described(env: Environment, tables: list[str]) -> list[Table]:
+    """Describe the tables of a wide catalog; what was described a moment ago is taken from there."""
+    block = env.warehouse_block
+    return await Described(env.name, block.label, block.principal).of(tables, lambda some: fetch(env, some))
 
 
 async def fetch(env: Environment, tables: list[str]) -> list[Table]:
