@@ -250,6 +250,16 @@ class PrefectApi:
         found = self._call("GET", path)
         return found["data"] if found else None
 
+    def notifiers(self, name: str) -> list[dict[str, Any]]:
+        """Return the documents of the notification blocks called `name`, of any type, with their secrets."""
+        body = {
+            "block_documents": {"name": {"any_": [name]}, "is_anonymous": {"eq_": False}},
+            "block_schemas": {"block_capabilities": {"all_": ["notify"]}},
+            "include_secrets": True,
+        }
+        found = self._must("POST", "/block_documents/filter", body)
+        return sorted(found, key=lambda document: str(document["block_type"]["slug"]))
+
     def _must(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         found = self._call(method, path, body)
         if found is None:

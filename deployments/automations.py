@@ -1,14 +1,14 @@
-"""Example automations: who must know is told when an approval waits, a cancel is not confirmed, or a run is parked.
+"""The one automation that is made where somebody can be told: nobody takes runs from the work pool any more.
 
-Decides: their triggers, over the events `bq-copilot.<kind>`, and their words. They notify the notification block
-called `bq-copilot` (Slack, e-mail, webhook, …) and are made only where somebody has made that block: without an address
-there is nobody to tell. An automation that is there is never changed: from then on it belongs to the operator.
+Decides: its trigger and its words. What runs need from people is told by the recovery service
+(`deployments.notifying`), which stands on the hosts of the workers: when all are gone, Prefect's server still can.
+It is made only where there is a notification block called `bq-copilot`. An automation that is there is never changed:
+from then on it belongs to the operator.
 """
 
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
 from prefect.client.orchestration import PrefectClient
@@ -18,78 +18,36 @@ from prefect.events.schemas.automations import AutomationCore, EventTrigger, Pos
 NOTIFIER = "bq-copilot"
 """Name of the notification block."""
 
-REMIND_AFTER = timedelta(minutes=30)
+NOBODY_WORKS = "BigQuery Copilot: no worker takes runs"
 
-RUNS: dict[str, Any] = {"prefect.resource.id": "bq-copilot.run.*"}
-
-RUN = "{{ labels['prefect.resource.id'] | replace('bq-copilot.run.', '') }}"
-
-BODY = f"Look at it with: bq-copilot show {RUN}"
+BODY = "No worker asks for work: runs wait, and it may be that nobody is told of approvals. Look at the worker hosts."
 
 
-def automations(block_document_id: UUID) -> list[AutomationCore]:
-    """Return the examples, all of them telling the block of this id."""
-
-    def one(name: str, description: str, trigger: EventTrigger) -> AutomationCore:
-        tell = SendNotification(block_document_id=block_document_id, subject=name, body=f"{description}\n\n{BODY}")
-        return AutomationCore(name=name, description=description, trigger=trigger, actions=[tell])
-
-    each: dict[str, Any] = {"for_each": {"prefect.resource.id"}, "threshold": 1}
-    decided = {"bq-copilot.approval_decided", "bq-copilot.cancel_requested", "bq-copilot.run_ended"}
-    return [
-        one(
-            "BigQuery Copilot: an approval waits",
-            f"An approval was asked for {REMIND_AFTER.seconds // 60} minutes ago and nobody has decided.",
-            EventTrigger(
-                posture=Posture.Proactive,
-                match=RUNS,
-                after={"bq-copilot.approval_requested"},
-                expect=decided,
-                within=REMIND_AFTER,
-                **each,
-            ),
-        ),
-        one(
-            "BigQuery Copilot: a cancel is not confirmed",
-            "The warehouse did not confirm that a job has stopped; it may still be running.",
-            EventTrigger(
-                posture=Posture.Reactive,
-                match=RUNS,
-                expect={"bq-copilot.cancel_unconfirmed"},
-                within=timedelta(seconds=0),
-                **each,
-            ),
-        ),
-        one(
-            "BigQuery Copilot: a run is parked",
-            "A run needs an operator: resume or abandon it.",
-            EventTrigger(
-                posture=Posture.Reactive,
-                match={**RUNS, "bq-copilot.phase": "parked"},
-                expect={"bq-copilot.run_ended"},
-                within=timedelta(seconds=0),
-                **each,
-            ),
-        ),
-    ]
+def automation(block_document_id: UUID, pool: str) -> AutomationCore:
+    """Return the automation that tells the block of this id."""
+    trigger = EventTrigger(
+        posture=Posture.Reactive,
+        match={"prefect.resource.name": pool},
+        expect={"prefect.work-pool.not-ready"},
+        threshold=1,
+        within=timedelta(seconds=0),
+    )
+    tell = SendNotification(block_document_id=block_document_id, subject=NOBODY_WORKS, body=BODY)
+    return AutomationCore(name=NOBODY_WORKS, description=BODY, trigger=trigger, actions=[tell])
 
 
-async def provision_automations(client: PrefectClient) -> list[str]:
-    """Create the examples that are not there, where there is somebody to tell; one line for each."""
-    block_id = await _notifier(client)
-    if block_id is None:
+async def provision_automations(client: PrefectClient, pool: str, block: str = NOTIFIER) -> list[str]:
+    """Create the automation if it is not there and there is somebody to tell; one line for it."""
+    block_id = await _notifier(client, block)
+    if block_id is None or await client.read_automations_by_name(NOBODY_WORKS):
         return []
-    changes: list[str] = []
-    for wanted in automations(block_id):
-        if not await client.read_automations_by_name(wanted.name):
-            await client.create_automation(wanted)
-            changes.append(f"created automation {wanted.name}")
-    return changes
+    await client.create_automation(automation(block_id, pool))
+    return [f"created automation {NOBODY_WORKS}"]
 
 
-async def _notifier(client: PrefectClient) -> UUID | None:
-    """Return the id of the notification block called `bq-copilot`, None when there is none."""
+async def _notifier(client: PrefectClient, name: str) -> UUID | None:
+    """Return the id of the notification block of this name, None when there is none."""
     wanted = {"block_schemas": {"block_capabilities": {"all_": ["notify"]}}, "limit": 200}
     answer = await client.request("POST", "/block_documents/filter", json=wanted)
     answer.raise_for_status()
-    return next((UUID(b["id"]) for b in answer.json() if b["name"] == NOTIFIER), None)
+    return next((UUID(b["id"]) for b in answer.json() if b["name"] == name), None)

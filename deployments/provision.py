@@ -83,7 +83,7 @@ async def _provision(plan: ProvisionPlan) -> list[str]:
         for deployment in plan.deployments:
             changes += await _deployment(client, deployment)
             changes += await _series(client, deployment) if deployment.full_name == TEMPLATE else []
-        changes += await provision_automations(client)
+        changes += await provision_automations(client, plan.pool.name)
     return changes
 
 

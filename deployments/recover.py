@@ -15,6 +15,7 @@ from prefect.settings import PREFECT_API_URL
 from pydantic import Field
 
 from bq_copilot.installation import find
+from deployments.notifying import LIMIT, Notifier
 from deployments.recovery import sweep
 
 
@@ -22,9 +23,12 @@ from deployments.recovery import sweep
 async def recover(
     environment: str = Field(default="default", description="Name of the blocks whose runs are looked after."),
 ) -> dict[str, str]:
-    """Put back to work what lost its process, expire what nobody decided; return what was done, by run."""
+    """Put back to work what lost its process, expire and tell what waits; return what was done, by run."""
     environ = {**os.environ, "PREFECT_API_URL": PREFECT_API_URL.value() or ""}
-    done = {run_id: str(remedy) for run_id, remedy in (await asyncio.to_thread(sweep, find(environ, environment)))}
+    at = find(environ, environment)
+    done = {run_id: str(remedy) for run_id, remedy in (await asyncio.to_thread(sweep, at))}
+    for key in await asyncio.to_thread(Notifier(at).look, LIMIT):
+        get_run_logger().info("told: %s", key)
     for run_id, remedy in done.items():
         get_run_logger().info("%s %s", remedy, run_id)
     return done

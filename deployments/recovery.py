@@ -25,6 +25,7 @@ from bq_copilot.local_user import local_user
 from bq_copilot.phases import TERMINAL, WAITING, Phase
 from bq_copilot.prefect_api import FlowRun
 from bq_copilot.recovering import UNSTARTED, Remedy, Witnesses, remedy
+from deployments import notifying
 from deployments.agreeing import Agreement
 from deployments.remedies import Case, apply
 from deployments.watching import Deaths, Slices, Tries, is_starting
@@ -241,6 +242,7 @@ def main() -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    notifying.begin(stop)
     recovery: Recovery | None = None
     trouble = ""
     while not stop.wait(TICK):

@@ -12,6 +12,8 @@ from importlib.metadata import version
 
 from bq_copilot.errors import CopilotError
 from bq_copilot.ledger_sql import SqlLedger
+from bq_copilot.policy import Notifications
+from bq_copilot.policy_file import policy_from_yaml
 from deployments.local.environment import WORK_POOL, WORKER_NAME
 from deployments.local.home import PROJECT_ROOT
 from deployments.local.liveness import members
@@ -140,6 +142,25 @@ def model(scene: Scene) -> Verdict:
     if not offline.probe.healthy(0):
         return bad("model", "the offline model does not answer", f"read {scene.home.log('model')}")
     return good("model", f"offline model at {scene.record.model_url}")
+
+
+def notifications(scene: Scene) -> Verdict:
+    """Somebody is told when a run needs a person; without a block nobody is, and `pending` is the only list."""
+    if not scene.runs("server") or scene.record is None:
+        return skipped("notifications")
+    api, login = scene.record.prefect_api_url, login_of(scene.home)
+    policy = request("GET", f"{api}/block_types/slug/bq-copilot-policy/block_documents/name/default", login=login)
+    rules = policy_from_yaml(policy["data"]["text"]).notifications if policy else Notifications()
+    if not rules.kinds:
+        return skipped("notifications", "nobody is told: the policy names no kinds")
+    wanted = {
+        "block_documents": {"name": {"any_": [rules.block]}, "is_anonymous": {"eq_": False}},
+        "block_schemas": {"block_capabilities": {"all_": ["notify"]}},
+    }
+    found = request("POST", f"{api}/block_documents/filter", wanted, login)
+    if not found:
+        return skipped("notifications", f"nobody is told: there is no notification block called {rules.block}")
+    return good("notifications", f"{found[0]['block_type']['slug']} {rules.block} is told of {', '.join(rules.kinds)}")
 
 
 def ledger(scene: Scene) -> Verdict:

@@ -33,6 +33,7 @@ CHECKS: tuple[Callable[[Scene], Verdict], ...] = (
     checks_stack.deployments,
     checks_stack.warehouse,
     checks_stack.model,
+    checks_stack.notifications,
     checks_stack.ledger,
     checks_stack.clock,
 )

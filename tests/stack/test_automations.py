@@ -1,11 +1,11 @@
-"""The example automations on a running server: made where there is somebody to tell, and they tell."""
+"""A notification block on a running server: who must decide is told through it, and that nobody works."""
 
 from __future__ import annotations
 
 import json
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from uuid import uuid4
 
@@ -14,10 +14,15 @@ from prefect.blocks.notifications import CustomWebhookNotificationBlock
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from deployments import automations
-from deployments.automations import NOTIFIER, provision_automations
+from bq_copilot.policy import Notifications
+from deployments.automations import provision_automations
+from deployments.local.environment import WORK_POOL
+from deployments.notifying import Notifier
 from tests.live import Live
 from tests.waiting import until
+
+TOLD = "bq-copilot-told"
+"""A block of its own: the stack's recovery service would tell one called `bq-copilot` of the other tests' runs."""
 
 
 @pytest.fixture
@@ -40,47 +45,42 @@ def told() -> Iterator[tuple[str, list[str]]]:
     server.server_close()
 
 
-async def test_who_must_know_is_told_by_the_notification_block(
-    stack: Live, told: tuple[str, list[str]], monkeypatch: pytest.MonkeyPatch
+async def test_a_notification_block_is_told_of_an_approval_and_of_missing_workers(
+    stack: Live, told: tuple[str, list[str]]
 ) -> None:
-    """No block: no automations. With one: three, once; each tells, and an approval that was given reminds nobody."""
+    """No block: nobody is told, nothing is made. With one, the approval reaches it with the page of its form; the
+    automation is made once, and fires when no worker asks for work."""
     address, heard = told
-    monkeypatch.setattr(automations, "REMIND_AFTER", timedelta(seconds=10))  # the shortest that Prefect takes
+    run = stack.ask("How did revenue per month develop in 2025?")
+    notifier = Notifier(stack.copilot.installation, rules=Notifications(block=TOLD))
+    assert notifier.tell(run.run_id) == []
     with temporary_settings({PREFECT_API_URL: stack.record.prefect_api_url}):
         async with get_client() as client:
-            assert await provision_automations(client) == []
+            assert await provision_automations(client, WORK_POOL, TOLD) == []
             block = CustomWebhookNotificationBlock(
-                name=NOTIFIER, url=address, method="POST", json_data={"subject": "{{subject}}", "body": "{{body}}"}
+                name=TOLD, url=address, method="POST", json_data={"subject": "{{subject}}", "body": "{{body}}"}
             )
-            await block.save(NOTIFIER, overwrite=True)
-            made = await provision_automations(client)
-            again = await provision_automations(client)
-    assert (len(made), again) == (3, [])
-    _happens(stack, "approval_requested", "r-decided")
-    _happens(stack, "approval_decided", "r-decided")
-    _happens(stack, "approval_requested", "r-waits")
-    _happens(stack, "cancel_unconfirmed", "r-lives")
-    _happens(stack, "run_ended", "r-done", phase="completed")
-    _happens(stack, "run_ended", "r-parked", phase="parked")
-    until(lambda: len(heard) >= 3, 90, every=0.5)
-    said = {one["subject"].partition(": ")[2]: one["body"] for one in map(json.loads, heard)}
-    assert set(said) == {"an approval waits", "a cancel is not confirmed", "a run is parked"}
-    assert "bq-copilot show r-waits" in said["an approval waits"]
-    assert "bq-copilot show r-lives" in said["a cancel is not confirmed"]
-    assert "bq-copilot show r-parked" in said["a run is parked"]
-    assert not any(other in body for body in said.values() for other in ("r-decided", "r-done"))
-
-
-def _happens(stack: Live, kind: str, run: str, phase: str = "executing") -> None:
-    """Post an event as the process of a run does."""
+            await block.save(TOLD, overwrite=True)
+            made = await provision_automations(client, WORK_POOL, TOLD)
+            again = await provision_automations(client, WORK_POOL, TOLD)
+    assert (len(made), again) == (1, [])
+    with_block = Notifier(stack.copilot.installation, rules=Notifications(block=TOLD))
+    assert len(with_block.tell(run.run_id)) == 1
+    said = json.loads(heard.pop())
+    assert said["subject"] == f"BigQuery Copilot: An approval waits ({run.run_id})"
+    assert f"{stack.record.prefect_ui_url}/runs/flow-run/{run.state.started.flow_run_id}" in said["body"]
+    (waits,) = [p for p in stack.copilot.pending() if p["run_id"] == run.run_id]
+    assert [(n["state"], n["channel"]) for n in waits["told"]] == [("told", "custom-webhook")]
+    run.cancel()
     event = {
         "id": str(uuid4()),
         "occurred": datetime.now(UTC).isoformat(),
-        "event": f"bq-copilot.{kind}",
-        "resource": {"prefect.resource.id": f"bq-copilot.run.{run}", "bq-copilot.phase": phase},
-        "payload": {"run_id": run},
+        "event": "prefect.work-pool.not-ready",
+        "resource": {"prefect.resource.id": f"prefect.work-pool.{uuid4()}", "prefect.resource.name": WORK_POOL},
     }
     stack.prefect("POST", "/events", [event])
+    until(lambda: heard, 60)
+    assert json.loads(heard[0])["subject"] == "BigQuery Copilot: no worker takes runs"
 
 
 def test_every_ledger_event_is_a_prefect_event(stack: Live) -> None:
