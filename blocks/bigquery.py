@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 from google.api_core import exceptions as google
@@ -34,12 +35,41 @@ FINGERPRINT = "bqc_fingerprint"
 class BigQueryWarehouse:
     """The Warehouse port over `google.cloud.bigquery.Client`."""
 
-    def __init__(self, client: bigquery.Client, *, scratch: str, scratch_days: float, call_timeout: float) -> None:
-        self._client = client
+    def __init__(
+        self,
+        client: bigquery.Client | Callable[[], bigquery.Client],
+        *,
+        scratch: str,
+        scratch_days: float,
+        call_timeout: float,
+        principal: str = "",
+        writes: bool = True,
+        executing: Callable[[str], BigQueryWarehouse] | None = None,
+    ) -> None:
+        self._given = client
         self._timeout = call_timeout
         self._scratch_days = scratch_days
         self.scratch = scratch
         """`project.dataset` that result tables are written to."""
+        self.principal = principal
+        """Who sends the requests of this adapter."""
+        self.writes = writes
+        """False for an account that only plans: it is never asked to write, and would refuse."""
+        self._executing = executing
+        self._acting: dict[str, BigQueryWarehouse] = {}
+
+    @cached_property
+    def _client(self) -> bigquery.Client:
+        """The client, built when the first call needs it: until then this process holds no credential for it."""
+        return self._given() if callable(self._given) else self._given
+
+    def acting_for(self, requester: str) -> BigQueryWarehouse:
+        """Return the adapter that runs this requester's approved jobs. Raises Refused when nobody may."""
+        if self._executing is None:
+            return self
+        if requester not in self._acting:
+            self._acting[requester] = self._executing(requester)
+        return self._acting[requester]
 
     @property
     def project(self) -> str:
@@ -52,14 +82,31 @@ class BigQueryWarehouse:
         return self._client.location or "US"
 
     def prepare(self) -> None:
-        """Create the scratch dataset if it is missing; its tables expire by themselves."""
+        """Create the scratch dataset if it is missing; its tables expire by themselves.
+
+        Looked at first: an account that may write tables there need not be one that may create datasets.
+        """
         dataset = bigquery.Dataset(self.scratch)
         dataset.location = self.location
         dataset.default_table_expiration_ms = int(self._scratch_days * 86_400_000)
         try:
+            self._client.get_dataset(self.scratch, retry=ONCE, timeout=self._timeout)
+            return
+        except google.NotFound:
+            pass
+        except Exception as error:
+            raise translate(error, f"looking at dataset {self.scratch}") from error
+        try:
             self._client.create_dataset(dataset, exists_ok=True, retry=ONCE, timeout=self._timeout)
         except Exception as error:
             raise translate(error, f"creating dataset {self.scratch}") from error
+
+    def describe_dataset(self, dataset: str) -> dict[str, Any]:
+        """Return a dataset as BigQuery shows it to this account."""
+        try:
+            return dict(self._client.get_dataset(dataset, retry=ONCE, timeout=self._timeout).to_api_repr())
+        except Exception as error:
+            raise translate(error, f"looking at dataset {dataset}") from error
 
     def list_tables(self, dataset: str) -> list[str]:
         """Return the ids of everything in `project.dataset`."""
@@ -98,9 +145,10 @@ class BigQueryWarehouse:
         return _dry_run(job._properties)
 
     def insert(self, spec: JobSpec) -> JobView:
-        """Submit once under the id of `spec`."""
+        """Submit once under the id of `spec`. Raises Refused for a result table that this account shall not write."""
         config = self._config(spec.parameters)
         if spec.destination:
+            self._may_write(spec.destination)
             config.destination = spec.destination
             config.write_disposition = "WRITE_EMPTY"
         config.maximum_bytes_billed = spec.maximum_bytes_billed
@@ -137,6 +185,7 @@ class BigQueryWarehouse:
         """Remove a table of the scratch dataset; False when it is not there. Raises Refused for any other table."""
         if table.rpartition(".")[0] != self.scratch:
             raise Refused(f"{table} is not in {self.scratch}; it is left alone.", code="not_scratch")
+        self._may_write(table)
         try:
             self._client.delete_table(table, retry=ONCE, timeout=self._timeout)
         except google.NotFound:
@@ -156,6 +205,10 @@ class BigQueryWarehouse:
             raise translate(error, f"reading the result of {job_id}") from error
         columns = tuple(ResultColumn(name=f.name, type=_type(f)) for f in found.schema)
         return Page(columns, values, found.total_rows or len(values))
+
+    def _may_write(self, table: str) -> None:
+        if not self.writes:
+            raise Refused(f"{self.principal} only plans; it does not write {table}.", code="reading_account")
 
     def _config(self, parameters: Sequence[Parameter], *, dry_run: bool = False) -> bigquery.QueryJobConfig:
         config = bigquery.QueryJobConfig(use_legacy_sql=False, dry_run=dry_run)

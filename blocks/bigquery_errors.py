@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 import requests
 from google.api_core import exceptions as google
+from google.auth import exceptions as auth
 
 from bq_copilot.errors import Conflict, CopilotError, Refused, Transient, Unfinished
 from bq_copilot.retry_after import seconds_of
@@ -32,9 +34,42 @@ def translate(error: Exception, what: str, *, submitting: bool = False) -> Copil
     """Return our error for a failed call; `submitting` says that the effect may have happened all the same."""
     if isinstance(error, google.GoogleAPICallError):
         return _api(error, what, submitting=submitting)
+    if isinstance(error, auth.GoogleAuthError):
+        return signing_in(error, what)
+    if isinstance(error, CopilotError):
+        return error  # said before anything was sent: there are no credentials
     if isinstance(error, (requests.ConnectionError, requests.Timeout, google.RetryError, ConnectionError)):
         return _unsure(f"{what}: the warehouse did not answer", submitting=submitting)
     return Refused(f"{what}: {_line(str(error))}", code="warehouse_error")
+
+
+def signing_in(error: auth.GoogleAuthError, what: str) -> CopilotError:
+    """Return our error where no token was to be had; nothing was sent then, so there is nothing to look for."""
+    status, said = _iam_answer(error)
+    passes = isinstance(error, auth.TransportError) or error.retryable or status == 429 or status >= 500
+    if passes:
+        return Transient(f"{what}: Google gave no token ({said})", code="token_unavailable")
+    if "impersonat" not in str(error):
+        return Refused(f"{what}: Google does not take the credentials ({said})", code="no_credentials", next=SIGN_IN)
+    return Refused(f"{what}: {said}", code="not_impersonated", next=IMPERSONATE)
+
+
+SIGN_IN = "Renew the credentials of this process, or those of the Warehouse block."
+IMPERSONATE = (
+    "Give the worker's account roles/iam.serviceAccountTokenCreator on that service account, and enable "
+    "iamcredentials.googleapis.com; `bq-copilot init-gcp --check` says what is missing."
+)
+
+
+def _iam_answer(error: auth.GoogleAuthError) -> tuple[int, str]:
+    """Return status and sentence of the IAM Credentials API; google-auth keeps its answer as text."""
+    for text in error.args[1:]:
+        try:
+            told = json.loads(text)["error"]
+            return int(told["code"]), _line(str(told["message"]))
+        except (TypeError, ValueError, KeyError):
+            continue
+    return 0, _line(str(error.args[0] if error.args else error))
 
 
 def _unsure(message: str, *, submitting: bool) -> CopilotError:

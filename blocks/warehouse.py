@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any, Self
+
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 from prefect.blocks.core import Block
 from prefect_gcp import GcpCredentials
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from blocks.accounts import Accounts, acting_as, own_credentials
 from blocks.bigquery import BigQueryWarehouse
+
+SANDBOX = "sandbox@localhost"
+"""Whom the sandbox takes everybody for."""
 
 
 class Warehouse(Block):
@@ -32,8 +39,32 @@ class Warehouse(Block):
     credentials: GcpCredentials | None = Field(
         default=None, description="Service account. Empty: application default credentials."
     )
+    reading_account: str = Field(
+        default="",
+        description="Service account to plan as: it lists, describes, prices and profiles, and can write nothing. "
+        "Empty: the credentials above.",
+    )
+    executing_account: str = Field(
+        default="",
+        description="Service account that runs approved jobs of requesters who have none of their own. "
+        "Empty: the credentials above, or nobody where requesters have their own.",
+    )
+    executing_accounts: dict[str, str] = Field(
+        default_factory=dict, description="Service account of each requester, by the requester's name."
+    )
     job_timeout_seconds: int = Field(default=600, gt=0, description="BigQuery stops a job after this time.")
     call_timeout_seconds: float = Field(default=30.0, gt=0, description="Deadline of one REST call.")
+
+    @model_validator(mode="after")
+    def _named_well(self) -> Self:
+        if wrong := self.accounts.problems():
+            raise ValueError("; ".join(wrong))
+        return self
+
+    @property
+    def accounts(self) -> Accounts:
+        """Who plans and who runs jobs."""
+        return Accounts(self.reading_account, self.executing_account, self.executing_accounts)
 
     @property
     def is_sandbox(self) -> bool:
@@ -47,22 +78,38 @@ class Warehouse(Block):
 
     @property
     def principal(self) -> str:
-        """Who runs the jobs: part of a job's fingerprint."""
+        """Whose credentials the block itself has."""
         if self.is_sandbox:
-            return "sandbox@localhost"
+            return SANDBOX
         info = self.credentials.service_account_info if self.credentials else None
         return str((info.get_secret_value() if info else {}).get("client_email", "application-default"))
 
+    def principal_of(self, account: str) -> str:
+        """Who works when this account was chosen; the sandbox asks nobody, and says who it would have been."""
+        if self.is_sandbox and account:
+            return f"{SANDBOX} for {account}"
+        return account or self.principal
+
     def open(self) -> BigQueryWarehouse:
-        """Build the adapter; no call is made yet."""
+        """Build the adapter that plans, and through it those that run jobs; no call is made yet."""
+        reading = self.accounts.reading
+        return self._adapter(reading, writes=self.is_sandbox or not reading, executing=self._open_for)
+
+    def _open_for(self, requester: str) -> BigQueryWarehouse:
+        """Build the adapter that runs this requester's jobs. Raises Refused when nobody may."""
+        return self._adapter(self.accounts.executing_for(requester), writes=True)
+
+    def _adapter(self, account: str, **more: Any) -> BigQueryWarehouse:
         return BigQueryWarehouse(
-            self._client(),
+            partial(self._client, account),
             scratch=f"{self.project}.{self.scratch_dataset}",
             scratch_days=self.scratch_days,
             call_timeout=self.call_timeout_seconds,
+            principal=self.principal_of(account),
+            **more,
         )
 
-    def _client(self) -> bigquery.Client:
+    def _client(self, account: str) -> bigquery.Client:
         if self.is_sandbox:
             return bigquery.Client(
                 project=self.project,
@@ -70,6 +117,14 @@ class Warehouse(Block):
                 credentials=AnonymousCredentials(),
                 client_options={"api_endpoint": self.endpoint},
             )
-        if self.credentials is not None:
+        if account:
+            found = acting_as(account, self._own)
+        elif self.credentials is not None:
             return self.credentials.get_bigquery_client(project=self.project, location=self.location)
-        return bigquery.Client(project=self.project, location=self.location)
+        else:
+            found = own_credentials()
+        return bigquery.Client(project=self.project, location=self.location, credentials=found)
+
+    def _own(self) -> Any:
+        """The block's own credentials."""
+        return self.credentials.get_credentials_from_service_account() if self.credentials else own_credentials()

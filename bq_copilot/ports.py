@@ -23,7 +23,8 @@ class JobSpec:
     sql: str
     parameters: tuple[Parameter, ...]
     destination: str
-    """`project.dataset.table` of the scratch table that gets the result; empty for a statement that names its own."""
+    """`project.dataset.table` of the scratch table that gets the result; empty for a statement that names its own, and
+    for a look of the planner's, which the warehouse keeps in a table of its own."""
     maximum_bytes_billed: int
     timeout_ms: int
     labels: tuple[tuple[str, str], ...]
@@ -78,6 +79,25 @@ class Page:
 class Warehouse(Protocol):
     """BigQuery, or the sandbox that speaks its protocol. All calls block and have a deadline of their own."""
 
+    @property
+    def principal(self) -> str:
+        """Who sends the requests of this one."""
+        ...
+
+    @property
+    def scratch(self) -> str:
+        """`project.dataset` that result tables are written to."""
+        ...
+
+    @property
+    def writes(self) -> bool:
+        """Whether it may write result tables; the one that plans may not, where another account runs the jobs."""
+        ...
+
+    def acting_for(self, requester: str) -> Warehouse:
+        """Return the one that runs this requester's approved jobs. Raises Refused when nobody may."""
+        ...
+
     def list_tables(self, dataset: str) -> list[str]:
         """Return the ids `project.dataset.table` of everything in `project.dataset`."""
         ...
@@ -92,6 +112,10 @@ class Warehouse(Protocol):
 
     def dry_run(self, sql: str, parameters: Sequence[Parameter]) -> DryRun:
         """Price a statement without running it. Raises Refused with the warehouse's reason."""
+        ...
+
+    def prepare(self) -> None:
+        """Make sure that result tables have a place to be written to."""
         ...
 
     def insert(self, spec: JobSpec) -> JobView:

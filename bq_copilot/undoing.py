@@ -55,7 +55,8 @@ def _made_by(event: ev.Event) -> tuple[Undo, ...]:
     """Return what stands in the world because of this receipt, or may stand there."""
     match event:
         case ev.JobIntended():
-            return (Undo("drop_table", event.destination, event.job_id, event.fingerprint),)
+            table = Undo("drop_table", event.destination, event.job_id, event.fingerprint)
+            return (table,) if event.destination else ()  # a table without a name is the warehouse's own to drop
         case ev.FollowUpDecided(verdict="accept"):  # its schedule may be there before anybody has recorded it
             grant = (Undo("revoke_grant", event.series),) if event.grant else ()
             return (*grant, Undo("delete_follow_up", event.series))

@@ -10,18 +10,17 @@ import asyncio
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from blocks.environment import Environment
 from bq_copilot import identity
 from bq_copilot.amounts import size
 from bq_copilot.approval import QueryFacts
 from bq_copilot.errors import Conflict, Damaged, Refused, Transient, Unfinished
 from bq_copilot.events import JobAdopted, JobCancelRequested, JobFinished, JobIntended, JobSubmitted, Waited
 from bq_copilot.gate import Parameter
-from bq_copilot.ports import JobSpec, JobView
+from bq_copilot.ports import JobSpec, JobView, Warehouse
 from bq_copilot.state import Job
 from bq_copilot.steps import PollJob, SubmitJob
 from bq_copilot.values import Failure
-from tasks import budgeting, places
+from tasks import acting, budgeting, places
 from tasks.deadlines import timed_out
 from tasks.durable import Place, effect, look
 from tasks.plans import ceiling, inputs_of
@@ -53,6 +52,8 @@ class Target:
     destination: str = ""
     """The approved result table without its attempt; empty where any scratch table will do."""
     parameters: tuple[tuple[str, str, str], ...] = ()
+    runs_as: str = ""
+    """The approved account; empty where none was named."""
 
 
 def target_of(run: Run, query_id: str) -> Target:
@@ -62,18 +63,23 @@ def target_of(run: Run, query_id: str) -> Target:
         return Target(profile.turn, profile.verdict.sql, profile.maximum_bytes)
     assert plan is not None and plan.request is not None and plan.consumed
     facts: QueryFacts = next(q for q in plan.request.queries if q.id == query_id)
-    return Target(plan.revision, facts.sql, ceiling(facts), facts.destination, facts.parameters)
+    return Target(plan.revision, facts.sql, ceiling(facts), facts.destination, facts.parameters, plan.request.runs_as)
 
 
 def spec_of(run: Run, query_id: str, attempt: int) -> JobSpec:
     """Return the job exactly as it will be sent."""
     target = target_of(run, query_id)
-    warehouse = run.env.warehouse
+    warehouse = acting.warehouse_of(run, query_id)
     table = identity.result_table(run.id, query_id, target.revision, attempt)
-    destination = f"{warehouse.scratch}.{table}"
+    destination = f"{warehouse.scratch}.{table}" if warehouse.writes else ""
     if target.destination and destination != f"{target.destination}_a{attempt}":
         raise Damaged(f"{query_id} would write to {destination}; {target.destination} was approved")
-    fingerprint = inputs_of(target.sql, target.parameters, destination, run.env.warehouse_block.principal)
+    if target.runs_as and warehouse.principal != target.runs_as:
+        raise Damaged(
+            f"{query_id} would run as {warehouse.principal}; {target.runs_as} was approved",
+            next="Give the requester the approved account back in the Warehouse block and resume, or abandon the run.",
+        )
+    fingerprint = inputs_of(target.sql, target.parameters, destination, warehouse.principal)
     return JobSpec(
         job_id=identity.job_id(run.id, query_id, target.revision, attempt),
         sql=target.sql,
@@ -100,28 +106,29 @@ def _timeout_ms(run: Run) -> int:
 
 
 @effect(name="submit job")
-async def submit_job(place: Place, env: Environment, spec: JobSpec, *, look_first: bool) -> dict[str, Any]:
+async def submit_job(place: Place, warehouse: Warehouse, spec: JobSpec, *, look_first: bool) -> dict[str, Any]:
     """Submit once, or bind to the job that is there: {"state", "adopted"}, or {"refused"} when it was not taken.
 
     Raises Damaged for a stranger.
     """
     if look_first:
-        found = await asyncio.to_thread(env.warehouse.job, spec.job_id)
+        found = await asyncio.to_thread(warehouse.job, spec.job_id)
         if found is not None:
             return _adopt(found, spec)
     try:
-        await asyncio.to_thread(env.warehouse.prepare)
-        view = await asyncio.to_thread(env.warehouse.insert, spec)
+        if spec.destination:
+            await asyncio.to_thread(warehouse.prepare)
+        view = await asyncio.to_thread(warehouse.insert, spec)
         return {"state": view.state, "adopted": False}
     except Refused as error:
         return {"refused": failure_of(error).model_dump()}
     except (Unfinished, Conflict) as doubt:
-        return await _look_again(env, spec, doubt)
+        return await _look_again(warehouse, spec, doubt)
 
 
-async def _look_again(env: Environment, spec: JobSpec, doubt: Exception) -> dict[str, Any]:
+async def _look_again(warehouse: Warehouse, spec: JobSpec, doubt: Exception) -> dict[str, Any]:
     for pause in POLL_SECONDS[:LOST_LOOKS]:
-        found = await asyncio.to_thread(env.warehouse.job, spec.job_id)
+        found = await asyncio.to_thread(warehouse.job, spec.job_id)
         if found is not None:
             return _adopt(found, spec)
         await asyncio.sleep(pause)
@@ -149,7 +156,7 @@ async def submit(run: Run, step: SubmitJob) -> None:
         run.append(JobFinished(**known, ok=False, failure=spent, retryable=False))
         return
     place = Place(run_id=run.id, seq=step.attempt, kind="submit", inputs=spec.job_id + spec.fingerprint)
-    outcome = await submit_job(place, run.env, spec, look_first=step.intended)
+    outcome = await submit_job(place, acting.warehouse_of(run, step.query.id), spec, look_first=step.intended)
     if "refused" in outcome:
         known = {"query": step.query.id, "job_id": spec.job_id, "attempt": step.attempt}
         run.append(JobFinished(**known, ok=False, failure=Failure(**outcome["refused"]), retryable=False))
@@ -160,7 +167,8 @@ async def submit(run: Run, step: SubmitJob) -> None:
 
 async def _is_there(run: Run, step: SubmitJob, spec: JobSpec) -> bool:
     """True when a process before this one has sent the job: what is spent is spent."""
-    return step.intended and await asyncio.to_thread(run.env.warehouse.job, spec.job_id) is not None
+    warehouse = acting.warehouse_of(run, step.query.id)
+    return step.intended and await asyncio.to_thread(warehouse.job, spec.job_id) is not None
 
 
 def _intent(run: Run, step: SubmitJob, spec: JobSpec) -> JobIntended:
@@ -179,9 +187,10 @@ def _intent(run: Run, step: SubmitJob, spec: JobSpec) -> JobIntended:
 @look(name="poll job")
 async def poll_job(run: Run, job: Job) -> dict[str, Any] | None:
     """Look until the job is DONE and return it as JSON; None when something else was recorded meanwhile."""
+    warehouse = acting.warehouse_of(run, job.intent.query)
     missing, looks = 0, LOST_LOOKS + (LOST_STOPPED if job.cancel_requested else 0)
     for turn in range(1_000_000):
-        view = await asyncio.to_thread(run.env.warehouse.job, job.intent.job_id)
+        view = await asyncio.to_thread(warehouse.job, job.intent.job_id)
         run.clock.touch()
         await places.keep(run, job.intent.query)
         missing = 0 if view else missing + 1
@@ -210,7 +219,7 @@ def _check_queue(run: Run, job: Job) -> None:
 async def poll(run: Run, job: Job) -> None:
     """Wait until the warehouse says DONE and record what became of the job; one that shall stop is told so first."""
     if job.cancel_requested:
-        await cancel_job(run.env, job.intent.job_id)
+        await cancel_job(acting.warehouse_of(run, job.intent.query), job.intent.job_id)
     found = await poll_job(run, job)
     if found is None:
         return
@@ -261,7 +270,7 @@ async def _send_again(run: Run, job: Job) -> None:
     place = Place(
         run_id=run.id, seq=intent.attempt, kind=f"submit-again-{times}", inputs=spec.job_id + spec.fingerprint
     )
-    await submit_job(place, run.env, spec, look_first=True)
+    await submit_job(place, acting.warehouse_of(run, intent.query), spec, look_first=True)
 
 
 def _mismatch(run: Run, query_id: str, found: dict[str, Any]) -> dict[str, Any] | None:
@@ -282,9 +291,9 @@ def _mismatch(run: Run, query_id: str, found: dict[str, Any]) -> dict[str, Any] 
 
 
 @look(name="cancel job")
-async def cancel_job(env: Environment, job_id: str) -> None:
+async def cancel_job(warehouse: Warehouse, job_id: str) -> None:
     """Ask the warehouse to stop the job."""
-    await asyncio.to_thread(env.warehouse.cancel, job_id)
+    await asyncio.to_thread(warehouse.cancel, job_id)
 
 
 def cancel(run: Run, job: Job) -> None:

@@ -24,7 +24,7 @@ from bq_copilot.requests import Site, build, most_billed
 from bq_copilot.state import Plan, RunState
 from bq_copilot.steps import ProposePlan
 from bq_copilot.values import Estimate
-from tasks import series_runs
+from tasks import acting, series_runs
 from tasks.drift import find_drift
 from tasks.dry_runs import dry_run, from_json
 from tasks.durable import Place
@@ -89,8 +89,8 @@ def request_approval(run: Run, plan: Plan) -> None:
 
 
 def site_of(run: Run) -> Site:
-    """Return where the run's jobs would run now."""
-    return Site(scratch=run.env.warehouse.scratch, runs_as=run.env.warehouse_block.principal)
+    """Return where the run's jobs would run now. Raises Refused when nobody may run those of its requester."""
+    return Site(scratch=run.env.warehouse.scratch, runs_as=acting.executor(run).principal)
 
 
 async def consume(run: Run, plan: Plan) -> None:

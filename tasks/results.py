@@ -9,11 +9,12 @@ from typing import Any
 
 import pandas as pd
 
-from blocks.environment import Environment
 from bq_copilot.events import ResultRead
-from bq_copilot.ports import Page
+from bq_copilot.ports import Page, Warehouse
+from bq_copilot.shelf import Shelf
 from bq_copilot.state import Job
 from bq_copilot.values import ResultColumn, Stored
+from tasks import acting
 from tasks.durable import Place, effect
 from tasks.run import Run
 
@@ -24,13 +25,13 @@ NUMERIC = frozenset({"INTEGER", "INT64", "FLOAT", "FLOAT64", "NUMERIC", "BIGNUME
 
 
 @effect(name="read result page")
-async def read_page(place: Place, env: Environment, job_id: str) -> dict[str, Any]:
+async def read_page(place: Place, warehouse: Warehouse, shelf: Shelf, job_id: str) -> dict[str, Any]:
     """Store the first page with its summary and return where it is, as JSON."""
-    page = await asyncio.to_thread(env.warehouse.page, job_id, KEEP_ROWS)
+    page = await asyncio.to_thread(warehouse.page, job_id, KEEP_ROWS)
     text = json.dumps({"rows": page.rows, "summary": summarise(page)}, ensure_ascii=False)
     return {
         "columns": [c.model_dump() for c in page.columns],
-        "page": env.shelf.put(text).model_dump(),
+        "page": shelf.put(text).model_dump(),
         "row_count": page.row_count,
         "rows_kept": len(page.rows),
     }
@@ -40,7 +41,7 @@ async def read(run: Run, job: Job) -> None:
     """Read, store and record the first page of a finished job's result."""
     intent = job.intent
     place = Place(run_id=run.id, seq=intent.attempt, kind="read", inputs=intent.job_id)
-    found = await read_page(place, run.env, intent.job_id)
+    found = await read_page(place, acting.warehouse_of(run, intent.query), run.env.shelf, intent.job_id)
     run.append(
         ResultRead(
             query=intent.query,

@@ -10,17 +10,18 @@ import asyncio
 import json
 from collections.abc import Iterable
 
-from blocks.environment import Environment
 from bq_copilot.approval import QueryFacts
 from bq_copilot.errors import Refused
 from bq_copilot.events import PlanReused, ResultReused, ReuseDeclined
 from bq_copilot.follow_up_events import PriorResult
 from bq_copilot.journal import Journal
 from bq_copilot.phases import Phase
+from bq_copilot.ports import Warehouse
 from bq_copilot.state import Plan, RunState
 from bq_copilot.steps import CheckReuse, ReusePlan
 from bq_copilot.values import ToolCall
 from bq_copilot.views import newest_request
+from tasks import acting
 from tasks.durable import look
 from tasks.run import Run
 
@@ -82,7 +83,7 @@ async def check(run: Run, step: CheckReuse) -> None:
     plan = run.state.plan
     assert plan is not None and plan.request is not None
     facts = next(q for q in plan.request.queries if q.id == step.query.id)
-    reason = await changed_since(run.env, step.prior, facts)
+    reason = await changed_since(run.env.warehouse, acting.executor(run), step.prior, facts)
     if reason:
         run.append(ReuseDeclined(query=step.query.id, reason=reason))
     else:
@@ -90,17 +91,17 @@ async def check(run: Run, step: CheckReuse) -> None:
 
 
 @look(name="compare with earlier result")
-async def changed_since(env: Environment, prior: PriorResult, facts: QueryFacts) -> str:
-    """Return why the earlier result does not count any more; empty when it does."""
-    job = await asyncio.to_thread(env.warehouse.job, prior.job_id)
+async def changed_since(planner: Warehouse, executor: Warehouse, prior: PriorResult, facts: QueryFacts) -> str:
+    """Return why the earlier result, whose job and table are the executor's, does not count any more; else empty."""
+    job = await asyncio.to_thread(executor.job, prior.job_id)
     if job is None or not job.created_ms:
         return f"the warehouse does not know job {prior.job_id} any more"
     for table in facts.tables:
-        modified = await asyncio.to_thread(env.warehouse.modified_ms, table.table)
+        modified = await asyncio.to_thread(planner.modified_ms, table.table)
         if modified is None or modified >= job.created_ms:
             return f"{table.table} may have changed since"
     try:
-        await asyncio.to_thread(env.warehouse.describe_table, prior.destination)
+        await asyncio.to_thread(executor.describe_table, prior.destination)
     except Refused:
         return f"the result table {prior.destination} is gone"
     return ""

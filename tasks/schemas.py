@@ -12,6 +12,7 @@ from bq_copilot.events import RunPinned
 from bq_copilot.policy import Policy
 from bq_copilot.retrieval.units import families_of
 from bq_copilot.values import Limits
+from tasks import acting
 from tasks.durable import Place, effect
 from tasks.retrieval import SMALL
 from tasks.run import Run
@@ -54,6 +55,7 @@ async def fetch(env: Environment, tables: list[str]) -> list[Table]:
 async def pin(run: Run) -> None:
     """Record what the run is judged by: policy, schemas, model, limits."""
     env, policy = run.env, run.env.policy
+    acting.executor(run)  # a requester whose jobs nobody may run is told so before anything is planned
     datasets = list(policy.allowed_datasets)
     place = Place(run_id=run.id, seq=run.state.seq, kind="tables", inputs=policy.fingerprint)
     ids = await list_tables(place, env, datasets)

@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import asyncio
 
-from blocks.environment import Environment
 from bq_copilot import scheduling
 from bq_copilot.errors import Refused
 from bq_copilot.events import FollowUpStopped, UndoDone, UndoIntended
 from bq_copilot.identity import label
+from bq_copilot.ports import Warehouse
 from bq_copilot.steps import UndoEffect
 from bq_copilot.undo_events import UndoAction, UndoOutcome
 from bq_copilot.undoing import Undo
+from tasks import acting
 from tasks.durable import look
 from tasks.prefect_server import prefect_api
 from tasks.run import Run, failure_of
 
 
 @look(name="drop scratch table")
-async def drop_table(env: Environment, undo: Undo) -> UndoOutcome:
+async def drop_table(warehouse: Warehouse, undo: Undo) -> UndoOutcome:
     """Drop the table if the job that is recorded for it made it."""
-    job = await asyncio.to_thread(env.warehouse.job, undo.job_id)
+    job = await asyncio.to_thread(warehouse.job, undo.job_id)
     if job is None:
         return "absent"
     if job.fingerprint != label(undo.fingerprint) or job.destination != undo.target:
         return "not_ours"
-    return "done" if await asyncio.to_thread(env.warehouse.drop, undo.target) else "absent"
+    return "done" if await asyncio.to_thread(warehouse.drop, undo.target) else "absent"
 
 
 @look(name="delete follow-up's schedule")
@@ -56,7 +57,7 @@ async def undo(run: Run, step: UndoEffect) -> None:
 async def _remove(run: Run, action: UndoAction, what: Undo) -> UndoOutcome:
     match action:
         case "drop_table":
-            return await drop_table(run.env, what)
+            return await drop_table(acting.executor(run), what)
         case "delete_follow_up":
             _stop(run, what.target)
             return await delete_schedule(run.id, what.target)

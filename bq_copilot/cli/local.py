@@ -17,6 +17,7 @@ import typer
 
 SUB_APPS = (
     "deployments.local.commands",
+    "deployments.init_gcp",
     "bq_copilot.cli_check",
     "bq_copilot.cli_approvals",
     "bq_copilot.cli_followups",
