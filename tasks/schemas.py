@@ -37,8 +37,8 @@ async def describe_tables(place: Place, env: Environment, tables: list[str]) -> 
 
 async def _described(env: Environment, tables: list[str]) -> list[Table]:
     """Describe the tables of a wide catalog; what was described a moment ago is taken from there."""
-    block = env.warehouse_block
-    return await Described(env.name, block.label, block.principal).of(tables, lambda some: fetch(env, some))
+    label = env.warehouse_block.label
+    return await Described(env.name, label, env.warehouse.principal).of(tables, lambda some: fetch(env, some))
 
 
 async def fetch(env: Environment, tables: list[str]) -> list[Table]:

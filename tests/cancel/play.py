@@ -83,6 +83,7 @@ class Env:
     warehouse_block: Blocks = field(default_factory=Blocks)
     model_block: Blocks = field(default_factory=Blocks)
     notes: None = None
+    name: str = "default"
     embedder: None = None
 
     def model_named(self, name: str) -> Any:

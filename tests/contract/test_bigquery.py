@@ -98,6 +98,8 @@ def _use(warehouse: BigQueryWarehouse) -> set[str]:
     )
     warehouse.prepare()
     warehouse.prepare()  # the dataset is there: looked up
+    warehouse.describe_dataset(SCRATCH)
+    assert warehouse.acting_for("ana") is warehouse, "it has no accounts, and sends nothing to say so"
     (table, *_) = warehouse.list_tables(f"{PROJECT}.shop")
     warehouse.describe_table(table)
     warehouse.modified_ms(table)
@@ -112,7 +114,7 @@ def _use(warehouse: BigQueryWarehouse) -> set[str]:
     assert warehouse.job("bqc-nobody") is None
     warehouse.drop(spec.destination)
     called = {"prepare", "list_tables", "describe_table", "modified_ms", "dry_run", "insert", "job", "page", "cancel"}
-    return called | {"drop"}
+    return called | {"drop", "describe_dataset", "acting_for"}
 
 
 def test_every_request_is_a_published_one(recorded: tuple[Recorder, set[str]]) -> None:
