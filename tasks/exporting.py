@@ -17,6 +17,7 @@ from bq_copilot.identity import label, requester_label, short_hash
 from bq_copilot.ports import JobSpec, JobView
 from bq_copilot.steps import ExportTable
 from bq_copilot.values import Failure
+from tasks import acting
 from tasks.durable import Place
 from tasks.jobs import submit_job
 from tasks.run import Run, failure_of
@@ -49,9 +50,9 @@ async def _intend(run: Run, step: ExportTable) -> None:
     policy = await run.env.policy_now()
     table_export.check(policy, step.wanted, run.journal.ledger.now())
     sql = table_export.statement(run.id, step.wanted)
-    price = await asyncio.to_thread(run.env.warehouse.dry_run, table_export.reading(step.wanted.source), ())
+    price = await asyncio.to_thread(acting.executor(run).dry_run, table_export.reading(step.wanted.source), ())
     most = min(policy.limits.bytes_per_query, (price.bytes or 0) * 2 + ROOM)
-    mark = short_hash("export", sql, run.env.warehouse_block.principal, length=32)
+    mark = short_hash("export", sql, acting.executor(run).principal, length=32)
     run.append(ExportIntended(job_id=step.job_id, sql=sql, fingerprint=mark, maximum_bytes_billed=most))
 
 
@@ -79,7 +80,7 @@ def _spec(run: Run) -> JobSpec:
 async def _copy(run: Run, step: ExportTable) -> int:
     spec = _spec(run)
     place = Place(run_id=run.id, seq=run.state.seq, kind="export", inputs=spec.fingerprint)
-    sent = await submit_job(place, run.env, spec, look_first=step.intended)
+    sent = await submit_job(place, acting.executor(run), spec, look_first=step.intended)
     if "refused" in sent:
         raise _refused(Failure.model_validate(sent["refused"]))
     found = await _ended(run, spec)
@@ -90,7 +91,7 @@ async def _copy(run: Run, step: ExportTable) -> int:
 
 async def _ended(run: Run, spec: JobSpec) -> JobView:
     while True:
-        found = await asyncio.to_thread(run.env.warehouse.job, spec.job_id)
+        found = await asyncio.to_thread(acting.executor(run).job, spec.job_id)
         if found is None:
             raise Transient(f"job {spec.job_id} is not there; it is sent again under the same id")
         if found.state == "DONE":
