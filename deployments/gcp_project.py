@@ -47,7 +47,7 @@ class GoogleProject:
         try:
             session = AuthorizedSession(acting_as(account, own_credentials, SOURCE_SCOPE))
             url = RESOURCES.format(self._wanted.project)
-            answer = session.post(url, json={"permissions": list(permissions)}, timeout=30, max_allowed_time=30)
+            answer = session.post(url, json={"permissions": list(permissions)}, timeout=30)
         except (GoogleAuthError, requests.RequestException) as error:
             raise translate(error, what) from error
         if answer.status_code >= 500 or answer.status_code == 429:
