@@ -225,6 +225,12 @@ class PrefectApi:
         queued = {"type": "SCHEDULED", "name": "Restarting", "message": why}
         return _rejection(self._must("POST", path, {"state": queued, "force": False}))
 
+    def lost_a_cancel(self, flow_run_id: str) -> bool:
+        """Say whether `restart` came right after somebody's cancel, which it did not see and wrote over."""
+        found: list[dict[str, Any]] = self._must("GET", f"/flow_run_states/?flow_run_id={quote(flow_run_id)}")
+        types = [str(s["type"]) for s in sorted(found, key=lambda s: datetime.fromisoformat(s["timestamp"]))]
+        return types[-3:] == ["CANCELLING", "CRASHED", "SCHEDULED"]
+
     def cancelled(self, flow_run_id: str, why: str) -> None:
         """Call a flow run cancelled that no process runs any more."""
         self.settle(flow_run_id, "CANCELLED", "Cancelled", why)

@@ -29,6 +29,8 @@ FRUITLESS = 5
 UNBORN = 8
 """Restarts in a row after which no process even recorded its start, and a run is parked."""
 
+CANCELLER = "somebody in the Prefect UI"
+
 log = logging.getLogger("bq_copilot.recovery")
 
 
@@ -79,7 +81,10 @@ def _restart(at: Installation, case: Case) -> None:
     elif case.tries >= UNBORN:
         _park(journal, f"{UNBORN} processes in a row died before their first step")
     else:
-        _told(at.api.restart(case.flow_run_id, "its process is gone; it goes on where it stopped"), case)
+        rejection = at.api.restart(case.flow_run_id, "its process is gone; it goes on where it stopped")
+        _told(rejection, case)
+        if not rejection and at.api.lost_a_cancel(case.flow_run_id):
+            deciding.cancel(journal, CANCELLER, "prefect-ui")
 
 
 def _told(rejection: str, case: Case) -> None:
@@ -120,7 +125,7 @@ def _expire(at: Installation, case: Case) -> None:
 
 def _cancel(at: Installation, case: Case) -> None:
     journal = Journal.open(at.ledger, case.head.run_id)
-    state = deciding.cancel(journal, "somebody in the Prefect UI", "prefect-ui")
+    state = deciding.cancel(journal, CANCELLER, "prefect-ui")
     if case.lives:
         return
     if state.phase is Phase.CANCELLED:

@@ -91,6 +91,9 @@ class Server:
         self.set("SCHEDULED", "Restarting", why)
         return ""
 
+    def lost_a_cancel(self, _id: str) -> bool:
+        return False
+
     def schedule(self, _id: str) -> str:
         self._up()
         self.set("SCHEDULED", "Resuming")

@@ -80,8 +80,16 @@ class Trial(threading.Thread):
                 cancel_at, while_it_runs = time.monotonic() + dice.uniform(0.0, 6.0), False
             threading.Event().wait(0.1)
         self._cancel(handle)
-        until(lambda: _look(handle).is_terminal, END_SECONDS, every=0.1)
+        self._wait_for_its_end(handle)
         judge(live, self._score, handle)
+
+    def _wait_for_its_end(self, handle: RunHandle) -> None:
+        try:
+            until(lambda: _look(handle).is_terminal, END_SECONDS, every=0.1)
+        except AssertionError as error:
+            kinds, flow_run = self._live.kinds(handle), steadily(lambda: self._live.flow_run(handle))
+            state = f"{flow_run['state']['type']} {flow_run['state']['name']}"
+            raise AssertionError(f"{_look(handle)} after {kinds[-4:]}, in Prefect {state}; {error}") from error
 
     def _cancel(self, handle: RunHandle) -> None:
         way = self._dice.choice(["ledger", "ledger", "prefect"])
@@ -91,8 +99,14 @@ class Trial(threading.Thread):
             with suppress(CopilotError):
                 handle.cancel("chaos")
             return
+        steadily(lambda: self._cancel_in_prefect(handle))
+
+    def _cancel_in_prefect(self, handle: RunHandle) -> None:
+        """As the button does; one that Prefect does not take is pressed again while the run has not ended."""
         body = {"state": {"type": "CANCELLING", "name": "Cancelling"}, "force": False}
-        steadily(lambda: self._live.prefect("POST", f"/flow_runs/{self._live.flow_run(handle)['id']}/set_state", body))
+        path = f"/flow_runs/{self._live.flow_run(handle)['id']}/set_state"
+        answer = self._live.prefect("POST", path, body)
+        assert answer["status"] == "ACCEPT" or _look(handle).is_terminal, answer
 
 
 def _look(handle: RunHandle) -> Phase:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 
+import pytest
 from playwright.sync_api import Browser, expect
 
+from bq_copilot.client import RunHandle
+from bq_copilot.errors import Refused
 from bq_copilot.phases import Phase
 from bq_copilot.viewer import serving
 from deployments.local.home import PROJECT_ROOT
@@ -25,6 +28,7 @@ def test_a_run_of_the_stack_in_the_list_and_as_a_page(browser: Browser, stack: L
     (again,) = stack.copilot.replay(run.run_id)
     assert again["repeats"], again["message"]
     assert again["compared"]["verdicts"] >= 1
+    _is_exported(stack, run)
     window = browser.new_page(viewport={"width": 1180, "height": 310})
     keep = os.environ.get(DOCUMENTED)
     with serving(stack.copilot.installation) as address:
@@ -43,3 +47,16 @@ def test_a_run_of_the_stack_in_the_list_and_as_a_page(browser: Browser, stack: L
             window.evaluate("document.getElementById('timeline').scrollIntoView()")
             window.screenshot(path=str(IMAGES / "trace-dark.png"))
     window.close()
+
+
+def _is_exported(stack: Live, run: RunHandle) -> None:
+    """The result becomes a table of its own, with an expiration and labels; elsewhere the policy lets nobody."""
+    made = run.export_table("kept_revenue", days=2)
+    table = stack.table(made["table"])
+    assert table["labels"]["run"] == run.run_id
+    days = (int(table["expirationTime"]) - int(table["creationTime"])) / 86_400_000
+    assert 1.9 < days < 2.1
+    assert int(table["numRows"]) == run.show()["results"][0]["row_count"]
+    with pytest.raises(Refused, match="The policy lets nobody export to"):
+        run.export_table("shop.kept_revenue", days=2)
+    assert (run.phase, run.receipts()["verified"]) == (Phase.COMPLETED, True)

@@ -31,6 +31,9 @@ class Prefect:
     calls: list[str] = field(default_factory=list)
     down: bool = False
     refuses: set[str] = field(default_factory=set)
+    pressed: set[str] = field(default_factory=set)
+    """Flow runs that somebody cancels just when they are put back in their queue."""
+    over_a_cancel: set[str] = field(default_factory=set)
 
     @property
     def clock(self) -> datetime:
@@ -85,8 +88,12 @@ class Prefect:
         self._called(f"restart {flow_run}")
         if flow_run in self.refuses:
             raise Refused("no")
+        self.over_a_cancel |= {flow_run} & self.pressed
         self.add(flow_run, "SCHEDULED", "Restarting", age=0)
         return ""
+
+    def lost_a_cancel(self, flow_run: str) -> bool:
+        return flow_run in self.over_a_cancel
 
     def schedule(self, flow_run: str) -> str:
         self._called(f"wake {flow_run}")
@@ -198,6 +205,20 @@ def test_a_run_that_ended_while_prefect_believes_in_it_is_closed(place: Place) -
     place.ledger.advance(10)
     recovery = Recovery(place)  # type: ignore[arg-type]
     assert [one for _ in range(5) for one in recovery.sweep()] == [("r-1", Remedy.RESTART)]
+
+
+def test_a_cancel_that_a_restart_wrote_over_is_carried_out(place: Place) -> None:
+    """Pressed in Prefect between the look at a dead run and its restart: it becomes a cancel of the ledger."""
+    walker = run_at(place, "r-1", Phase.EXECUTING)
+    place.api.add("f-r-1", "RUNNING", key="r-1", age=900)
+    place.api.pressed.add("f-r-1")
+    place.ledger.advance(900)
+    recovery = Recovery(place)  # type: ignore[arg-type]
+    assert ("r-1", Remedy.RESTART) in looks(recovery, place, 2)
+    walker.journal.refresh()
+    cancel = walker.journal.state.cancel
+    assert cancel is not None
+    assert (cancel.by, cancel.via) == ("somebody in the Prefect UI", "prefect-ui")
 
 
 def looks(recovery: Recovery, place: Place, times: int = 5) -> list[tuple[str, Remedy]]:
