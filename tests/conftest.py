@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.resting import may_rest, rest
+
 if TYPE_CHECKING:
     from bq_copilot.client import Copilot
     from tests.live import Live
@@ -43,13 +45,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     Those come first, the longest of them foremost: what is long and begins late is waited for by an idle core.
     """
     groups = list(dict.fromkeys(STACKS.values()))
-
-    def group_of(item: pytest.Item) -> str:
-        return STACKS.get(item.path.parent.name, str(item.path))
-
     for item in items:
-        item.add_marker(pytest.mark.xdist_group(group_of(item)))
-    items.sort(key=lambda item: groups.index(group_of(item)) if group_of(item) in groups else len(groups))
+        item.add_marker(pytest.mark.xdist_group(_group_of(item)))
+    items.sort(key=lambda item: groups.index(_group_of(item)) if _group_of(item) in groups else len(groups))
+
+
+def _group_of(item: pytest.Item) -> str:
+    return STACKS.get(item.path.parent.name, str(item.path))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    """The last test of a group lets the stacks rest."""
+    yield
+    if nextitem is not None and _group_of(nextitem) != _group_of(item):
+        rest(item.config)
 
 
 @pytest.fixture(scope="session")
@@ -61,7 +71,7 @@ def seed_folder() -> Path:
 
 
 @pytest.fixture(scope="session")
-def session_stack() -> Iterator[Live]:
+def session_stack(request: pytest.FixtureRequest) -> Iterator[Live]:
     """Server, worker, sandbox with all sample data, offline model, recovery; killed at the end."""
     from deployments.local import stack as local
     from deployments.local.home import HOME_VARIABLE, Home
@@ -76,6 +86,8 @@ def session_stack() -> Iterator[Live]:
     environ.pop("BQ_COPILOT_PREFECT_FILE", None)
     try:
         local.up(home, environ)
+        if not kept:
+            may_rest(request.config, lambda: local.down(home, hard=True))
         yield Live(home, environ)
     finally:
         if not kept:

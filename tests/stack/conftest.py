@@ -12,6 +12,7 @@ import pytest
 
 from deployments.local import stack
 from deployments.local.home import Home
+from tests.resting import may_rest
 from tests.stack.runs import Runs
 
 PROJECT = Path(__file__).parent / "project"
@@ -41,11 +42,12 @@ def home(environ: dict[str, str]) -> Home:
 
 
 @pytest.fixture(scope="session")
-def both_ups(home: Home, environ: dict[str, str]) -> Iterator[list[stack.StackRecord]]:
+def both_ups(request: pytest.FixtureRequest, home: Home, environ: dict[str, str]) -> Iterator[list[stack.StackRecord]]:
     """What two `up` at the same moment reported."""
     with ThreadPoolExecutor(2) as pool:
         ups = [pool.submit(stack.up, home, environ, auth=True) for _ in range(2)]
         try:
+            may_rest(request.config, lambda: stack.down(home, hard=True))
             yield [up.result() for up in ups]
         finally:
             stack.down(home, hard=True)
