@@ -40,7 +40,7 @@ down: $(READY) ## stop the demo's stack
 
 test: $(READY) ## lint, types, layers, and all tests
 	@$(MAKE) --no-print-directory check
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 unit: $(READY) ## the tests that need no stack
 	$(BIN)/python -m pytest tests/unit -q

@@ -6,7 +6,7 @@ Edge module. A file appears whole or not at all, and is on disk before its name 
 from __future__ import annotations
 
 import os
-import time
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -36,12 +36,17 @@ class FolderBlobs:
         path = self._folder / name
         try:
             found = path.stat()
-            if time.time() - found.st_mtime < unused:
+            if self._now() - found.st_mtime < unused:
                 return 0
             path.unlink()
         except FileNotFoundError:
             return 0
         return found.st_size
+
+    def _now(self) -> float:
+        """Ask the file system that dates the files: it may be another machine's."""
+        with tempfile.TemporaryFile(dir=self._folder) as file:
+            return os.fstat(file.fileno()).st_mtime
 
     def remove_results(self, run_id: str) -> None:
         """Remove what Prefect kept of the run's steps, which are named after it."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -31,7 +30,7 @@ Fetch = Callable[[list[str]], Awaitable[list[Table]]]
 class Described:
     """The descriptions of one warehouse as one principal sees them."""
 
-    def __init__(self, *whose: str, folder: Path | None = None, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, *whose: str, clock: Callable[[], float], folder: Path | None = None) -> None:
         place = folder or cache_folder().parent / "schemas"
         self._path = place / f"{short_hash(FORMAT, *whose)}.db"
         self._clock = clock

@@ -37,8 +37,9 @@ async def describe_tables(place: Place, env: Environment, tables: list[str]) -> 
 
 async def _described(env: Environment, tables: list[str]) -> list[Table]:
     """Describe the tables of a wide catalog; what was described a moment ago is taken from there."""
-    label = env.warehouse_block.label
-    return await Described(env.name, label, env.warehouse.principal).of(tables, lambda some: fetch(env, some))
+    whose = (env.name, env.warehouse_block.label, env.warehouse.principal)
+    described = Described(*whose, clock=lambda: env.ledger.now().timestamp())
+    return await described.of(tables, lambda some: fetch(env, some))
 
 
 async def fetch(env: Environment, tables: list[str]) -> list[Table]:

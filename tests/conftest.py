@@ -11,7 +11,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -27,9 +27,9 @@ KEPT_HOME = "BQ_COPILOT_TEST_HOME"
 
 STACKS = {
     "faults": "faults",
-    "chaos": "faults",
     "flows": "flows",
     "e2e": "flows",
+    "chaos": "chaos",
     "stack": "stack",
     "scale_out": "hosts",
 }
@@ -40,25 +40,36 @@ OWN_MODEL = ("OPENAI_API_KEY", "BQ_COPILOT_MODEL_BASE_URL", "BQ_COPILOT_MODEL")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Those that share a stack come first, the longest foremost: what begins late is waited for by an idle core."""
+    order = list(dict.fromkeys(STACKS.values()))
+    items.sort(key=lambda item: order.index(g) if (g := _group_of(item.nodeid)) in order else len(order))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Tests side by side: a file stays in one worker, and so do the folders that share a stack or kill its parts.
 
-    Those come first, the longest of them foremost: what is long and begins late is waited for by an idle core.
+    A scheduler of our own, because the runner's marks for groups are lost with the node ids of pytest 9.2.
     """
-    groups = list(dict.fromkeys(STACKS.values()))
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group_of(item)))
-    items.sort(key=lambda item: groups.index(_group_of(item)) if _group_of(item) in groups else len(groups))
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Groups(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return _group_of(nodeid)
+
+    return Groups(config, log)
 
 
-def _group_of(item: pytest.Item) -> str:
-    return STACKS.get(item.path.parent.name, str(item.path))
+def _group_of(nodeid: str) -> str:
+    file = Path(nodeid.partition("::")[0])
+    return STACKS.get(file.parent.name, str(file))
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
     """The last test of a group lets the stacks rest."""
     yield
-    if nextitem is not None and _group_of(nextitem) != _group_of(item):
+    if nextitem is not None and _group_of(nextitem.nodeid) != _group_of(item.nodeid):
         rest(item.config)
 
 

