@@ -190,6 +190,12 @@ def add(journal: Journal, when: str, question: str, by: str, seconds: int) -> st
         rhythm.read(when, journal.ledger.now())
         if state.answer is None:
             raise Refused(f"{state.run_id} has no answer to follow up; it is {state.phase}.", code="not_answered")
+        if waits := next((s.id for s in state.series if s.decided is None), ""):
+            raise Refused(
+                f"{waits} of this run still waits to be accepted.",
+                code="follow_up_waits",
+                next=f"First `bq-copilot followups accept {waits}`, or `decline`.",
+            )
         return FollowUpProposed(turn=0, when=when, question=question or state.question, by=by)
 
     def ask(state: RunState) -> Event:

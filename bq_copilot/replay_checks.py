@@ -51,12 +51,17 @@ Check = Callable[[Bench, RunState, Any, Any], Mismatch | None]
 def compare(bench: Bench, state: RunState, step: Step | None, event: ev.Event) -> Mismatch | None:
     """Return how `event` differs from what `state` called for, None when it does not."""
     wanted, look = CHECKS.get(event.kind, (None, None))
-    if wanted is None or step is None:
+    if wanted is None or step is None or _is_of_a_person(event):
         return None
     bench.counts.steps += 1
     if not isinstance(step, wanted):
         return Mismatch(_name(step), event.kind)
     return look(bench, state, step, event) if look else None
+
+
+def _is_of_a_person(event: ev.Event) -> bool:
+    """True for a follow-up that somebody proposed, whenever they liked: no step led to it."""
+    return isinstance(event, ev.FollowUpProposed) and event.turn == 0
 
 
 def _name(step: Step) -> str:

@@ -126,3 +126,17 @@ def test_nothing_is_undone_of_a_run_that_left_nothing(home: Path, bq: Bq) -> Non
     found = bq("undo", rr.finished(home).run_id, "--json")
     assert (found.code, found.json["error"]["code"]) == (3, "nothing_to_undo")
     assert "stay readable" in found.json["error"]["next"]
+
+
+def test_a_second_proposal_waits_for_a_word_on_the_first_and_leaves_nothing_behind(
+    home: Path, bq: Bq, prefect: PrefectDouble
+) -> None:
+    """It is refused with the follow-up that is in the way; after a word on that one it has its own words."""
+    run = rr.finished(home)
+    first = bq("followups", "add", run.run_id, "every Monday", "--json").json["follow_up"]["series"]
+    refused = bq("followups", "add", run.run_id, "daily", "--json")
+    assert (refused.code, refused.json["error"]["code"]) == (3, "follow_up_waits")
+    assert first in refused.json["error"]["next"]
+    bq("followups", "decline", first)
+    second = bq("followups", "add", run.run_id, "daily", "--json").json["follow_up"]
+    assert second["rhythm"] != bq("followups", "show", first, "--json").json["follow_up"]["rhythm"]

@@ -12,10 +12,10 @@ from typer.main import get_command
 
 from bq_copilot.cli.app import build
 from deployments.local.home import PROJECT_ROOT
+from tests.documents import DOCUMENTS, commands_of, expanded, inline_commands, options_of
 
 README = PROJECT_ROOT / "README.md"
 CONTRACT = PROJECT_ROOT / "docs" / "failure-contract.md"
-DOCUMENTS = [README, *sorted((PROJECT_ROOT / "docs").glob("*.md"))]
 
 
 def commands() -> set[str]:
@@ -28,6 +28,29 @@ def test_every_command_in_the_documents_exists(path: Path) -> None:
     """Each `bq-copilot VERB` of a code block is a verb of the command line."""
     verbs = re.findall(r"^\$ (?:.*/)?bq-copilot ([a-z-]+)", path.read_text(), re.MULTILINE)
     assert {v for v in verbs if not v.startswith("-")} - commands() == set()
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda p: p.name)
+def test_every_option_in_the_documents_is_one_of_its_command(path: Path) -> None:
+    """In what is typed, in forms, and in the middle of the text."""
+    shown = [(c.text, c.words) for c in commands_of(path) if c.words[0] == "bq-copilot"]
+    shown += [(text, words) for text in inline_commands(path) for words in expanded(text)]
+    for text, words in shown:
+        assert options_of(text) <= options(words), text
+
+
+def options(words: tuple[str, ...]) -> set[str]:
+    """The options of the command that these words name; in a group, only what may be left open is no command."""
+    node = get_command(build())
+    for word in words[1:]:
+        below = getattr(node, "commands", None)
+        if below is None:
+            break
+        if word not in below:
+            assert word.startswith("-") or word == "VERB", words
+            break
+        node = below[word]
+    return {"--help", *(o for p in node.params for o in (*p.opts, *p.secondary_opts))}
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda p: p.name)

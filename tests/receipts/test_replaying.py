@@ -12,7 +12,9 @@ import pytest
 from bq_copilot import conversation
 from bq_copilot.canonical import canonical_json, digest_bytes
 from bq_copilot.events import EVENT, Recorded
+from bq_copilot.following_up import add
 from bq_copilot.gate.verdict import Verdict
+from bq_copilot.journal import Journal
 from bq_copilot.judging import Judges
 from bq_copilot.ledger_reader import parse_all
 from bq_copilot.policy import Policy
@@ -44,6 +46,13 @@ def test_a_recorded_run_repeats(tmp_path: Path) -> None:
     assert done.difference is None
     assert (done.phase, done.counts.prompts, done.counts.answers) == ("completed", 3, 1)
     assert done.counts.steps >= 18
+
+
+def test_a_follow_up_that_a_person_added_later_repeats(tmp_path: Path) -> None:
+    """No step of the core leads to it: somebody thought of it after the end."""
+    run = rr.finished(tmp_path)
+    add(Journal.open(run.ledger, run.run_id), "every Monday", "", "ann", 3600)
+    assert replayed(run).difference is None
 
 
 CHANGED: list[tuple[str, dict[str, Any], str]] = [
