@@ -15,7 +15,7 @@ from typing import TypeVar, cast
 from uuid import UUID
 
 from prefect.client.orchestration import get_client
-from prefect.exceptions import PrefectHTTPStatusError
+from prefect.exceptions import Abort, PrefectHTTPStatusError
 from prefect.flow_runs import apause_flow_run, asuspend_flow_run
 from prefect.input import RunInput
 from prefect.input.actions import adelete_flow_run_input, aread_flow_run_input
@@ -168,8 +168,14 @@ async def _until(moved: Moved) -> None:
 
 
 async def _run_again() -> None:
-    """Leave the Paused state: Prefect suspends running flows only."""
+    """Leave the Paused state: Prefect suspends running flows only.
+
+    A cancel that somebody has pressed is never written over: the process ends, and the recovery service records it.
+    """
     async with get_client() as client:
+        state = (await client.read_flow_run(UUID(flow_run.id))).state
+        if state is not None and (state.is_cancelling() or state.is_cancelled()):
+            raise Abort("it is being cancelled in Prefect")
         await client.set_flow_run_state(UUID(flow_run.id), Running(), force=True)
 
 

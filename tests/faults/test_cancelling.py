@@ -34,6 +34,16 @@ def test_F10_prefects_button_ends_a_sleeping_run(stack: Live, waiting: RunHandle
     stack.in_state(waiting, "Cancelled")
 
 
+def test_F10_prefects_button_just_before_the_run_waits_is_not_written_over(stack: Live) -> None:
+    """Pressed while the process prepares the plan: it does not go to sleep over it, and the run ends as cancelled."""
+    run = stack.ask_with("What was our total revenue in 2025?", warm_seconds=0)
+    until(lambda: "turn_requested" in stack.kinds(run), PATIENCE)
+    press_cancel(stack, run)
+    run.wait((), timeout=RECOVERY)
+    assert run.phase is Phase.CANCELLED
+    stack.in_state(run, "Cancelled", seconds=RECOVERY)
+
+
 def test_F11_prefects_button_stops_the_job(stack: Live, executing: RunHandle) -> None:
     """Prefect kills the process; the job is stopped all the same before anybody says cancelled."""
     press_cancel(stack, executing)
