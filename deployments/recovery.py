@@ -28,7 +28,7 @@ from bq_copilot.recovering import UNSTARTED, Remedy, Witnesses, remedy
 from deployments import notifying
 from deployments.agreeing import Agreement
 from deployments.remedies import Case, apply
-from deployments.watching import Deaths, Slices, Tries, is_starting
+from deployments.watching import Deaths, Slices, Tries, Trouble, is_starting
 
 TICK = 0.2
 """Seconds between two looks at the holders of leases; they cost no request."""
@@ -244,16 +244,14 @@ def main() -> None:
         signal.signal(number, lambda *_: stop.set())
     notifying.begin(stop)
     recovery: Recovery | None = None
-    trouble = ""
+    trouble = Trouble(log)
     while not stop.wait(TICK):
         try:
             recovery = recovery or Recovery(find(os.environ))
             recovery.tick()
-            trouble = ""
+            trouble.over()
         except CopilotError as error:
-            if str(error) != trouble:
-                log.warning("%s", error)
-            trouble = str(error)
+            trouble.tell(str(error))
 
 
 if __name__ == "__main__":

@@ -1,12 +1,14 @@
-"""What one recovery process remembers between two looks: deaths, tries, and where it stopped in the long lists.
+"""What one recovery process remembers between two looks: deaths, tries, troubles, and where it stopped in long lists.
 
-Decides: how long a holder has been seen dead, and when the same remedy may be tried again. Never does: act, or keep
-anything that would be missed after a restart; all of it is found again within seconds. Why this shape: deaths and
-pauses are timed by this process's own monotonic clock, so that no two clocks are ever compared.
+Decides: how long a holder has been seen dead, when the same remedy may be tried again, and that a trouble which lasts
+is said once. Never does: act, or keep anything that would be missed after a restart; all of it is found again within
+seconds. Why this shape: deaths and pauses are timed by this process's own monotonic clock, so that no two clocks are
+ever compared.
 """
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -82,6 +84,24 @@ class Tries:
         """Forget all runs but these."""
         wanted = set(run_ids)
         self._tried = {k: v for k, v in self._tried.items() if k in wanted}
+
+
+@dataclass
+class Trouble:
+    """What a loop says of what goes wrong in it: once, until something else goes wrong or nothing does."""
+
+    log: logging.Logger
+    _said: str = ""
+
+    def tell(self, words: str) -> None:
+        """Log it, unless it was the last thing that went wrong."""
+        if words != self._said:
+            self.log.warning("%s", words)
+        self._said = words
+
+    def over(self) -> None:
+        """A look went well: the same trouble would be news again."""
+        self._said = ""
 
 
 @dataclass

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
 from datetime import UTC, datetime
 
+import pytest
+
 from bq_copilot.ledger import Lease
-from deployments.watching import Deaths, Slices, Tries, is_starting
+from deployments.watching import Deaths, Slices, Tries, Trouble, is_starting
 from tasks.lease import holder, is_dead
 from tests.waiting import until
 
@@ -74,3 +77,13 @@ def test_a_starting_process_is_known_by_its_environment() -> None:
         assert not is_starting(str(child.pid), "f-2")
         child.communicate(b"\n", timeout=10)
     assert not is_starting(str(child.pid), "f-1")
+
+
+def test_a_trouble_is_said_once_until_it_changes_or_is_over(caplog: pytest.LogCaptureFixture) -> None:
+    """A server that is down for an hour is one line; the next outage is another."""
+    trouble = Trouble(logging.getLogger("a test"))
+    for words in ("server down", "server down", "disk full", "server down"):
+        trouble.tell(words)
+    trouble.over()
+    trouble.tell("server down")
+    assert caplog.messages == ["server down", "disk full", "server down", "server down"]
