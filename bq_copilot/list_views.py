@@ -10,7 +10,7 @@ from bq_copilot.events import Recorded
 from bq_copilot.ledger import RunHead
 from bq_copilot.ledger_reader import Reader
 from bq_copilot.notice_events import NOTICE_KINDS, about
-from bq_copilot.notice_views import notices_of_request
+from bq_copilot.notice_views import notices_of_wait
 from bq_copilot.phases import WAITING, Phase
 from bq_copilot.standing import standing
 from bq_copilot.state import RunState
@@ -59,7 +59,7 @@ class PendingView(TypedDict):
     """Who may decide now, by name; empty for anybody whom the tier allows."""
     approved_by: list[str]
     told: list[NoticeView]
-    """The notices about the open approval request."""
+    """The notices about the open approval request, or about the clarifying question."""
 
 
 class CheckView(TypedDict):
@@ -129,13 +129,18 @@ _WAITS_FOR = {
 }
 
 
+def _since(state: RunState) -> datetime | None:
+    """When what waits was asked; a notice about it is later and does not count."""
+    found = state.plan.requested_at if state.phase is Phase.AWAITING_APPROVAL and state.plan else None
+    return found or (state.asked_at if state.phase is Phase.AWAITING_ANSWER else None) or state.at
+
+
 def _pending(state: RunState, now: datetime) -> PendingView:
     stands = standing(state.plan, now) if state.plan else None
     waits = _WAITS_FOR[state.phase]
     asked = state.asked if waits == "answer" else None
     found = approval(state) if waits == "approval" else None
     stands = stands if found else None
-    since = state.at if found is None else (state.plan.requested_at if state.plan else None)
     return PendingView(
         run_id=state.run_id,
         waits_for=waits,
@@ -149,10 +154,10 @@ def _pending(state: RunState, now: datetime) -> PendingView:
         bytes=found["bytes"] if found else 0,
         usd=found["usd"] if found else 0.0,
         tier=found["tier"] if found else None,
-        waiting_since=stamp(since),
+        waiting_since=stamp(_since(state)),
         expires_at=found["expires_at"] if found else stamp(state.due),
         escalated=stands is not None and stands.escalated,
         may_decide=list(stands.deciders) if stands else [],
         approved_by=list(stands.approved_by) if stands else [],
-        told=notices_of_request(state) if found else [],
+        told=notices_of_wait(state),
     )

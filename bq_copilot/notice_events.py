@@ -10,7 +10,16 @@ from typing import Literal
 
 from bq_copilot.values import Value
 
-NoticeKind = Literal["approval", "reminder", "escalation", "parked", "cancel_unconfirmed", "follow_up_finished"]
+NoticeKind = Literal[
+    "approval",
+    "question",
+    "reminder",
+    "escalation",
+    "delegated",
+    "parked",
+    "cancel_unconfirmed",
+    "follow_up_finished",
+]
 
 
 class NoticeIntended(Value):

@@ -14,16 +14,19 @@ from bq_copilot.card_blocks import Fact
 from bq_copilot.card_blocks import Notice as CardNotice
 from bq_copilot.events import FollowUpRan, Recorded
 from bq_copilot.notices import Due
+from bq_copilot.phases import Phase
 from bq_copilot.safe_text import clip
 from bq_copilot.state import Plan, RunState
 
-QUESTION, LINE, BODY = 280, 400, 2_400
-"""Most characters of the question, of one line and of the whole."""
+QUESTION, LINE, BODY, NAME = 280, 400, 2_400, 60
+"""Most characters of the question, of one line, of the whole and of a person's name."""
 
 SUBJECTS = {
     "approval": "An approval waits",
+    "question": "A question waits for an answer",
     "reminder": "An approval still waits",
     "escalation": "An approval waits, and more people may decide now",
+    "delegated": "An approval was handed over",
     "parked": "A run is parked",
     "cancel_unconfirmed": "A cancel is not confirmed",
     "follow_up_finished": "A follow-up has finished",
@@ -37,12 +40,13 @@ INERT = str.maketrans({"<": "\u2039", ">": "\u203a", "@": "(at)", "[": "\u27e6",
 
 def message(state: RunState, events: list[Recorded], due: Due, now: datetime, link: str) -> tuple[str, str]:
     """Return (subject, body)."""
-    subject = f"BigQuery Copilot: {SUBJECTS[due.notice]} ({state.run_id})"
+    subject = f"BigQuery Copilot: {_subject(state, due)} ({state.run_id})"
     question = f"“{harmless(state.question, QUESTION)}”"
-    asked = f"Question, as {harmless(state.requester, 60)} wrote it (not checked): {question}"
-    lines = [asked, *_facts(state, events, due, now)]
+    asked = f"Question, as {harmless(state.requester, NAME)} wrote it (not checked): {question}"
+    to = [f"For: {harmless(due.to, NAME)}"] if due.to else []
+    lines = [*to, asked, *_facts(state, events, due, now)]
     if link:
-        lines += ["", f"{'Decide in the form' if _waits(due) else 'Look at it'}: {link}"]
+        lines += ["", f"{_invitation(state)}: {link}"]
     text = "\n".join(lines)
     return subject, text if len(text) <= BODY else text[: BODY - 1] + "…"
 
@@ -52,8 +56,14 @@ def harmless(text: str, most: int) -> str:
     return clip(text, most).translate(INERT).replace("://", ": //")
 
 
-def _waits(due: Due) -> bool:
-    return due.notice in {"approval", "reminder", "escalation"}
+def _subject(state: RunState, due: Due) -> str:
+    again = due.notice == "reminder" and state.phase is Phase.AWAITING_ANSWER
+    return "A question still waits for an answer" if again else SUBJECTS[due.notice]
+
+
+def _invitation(state: RunState) -> str:
+    words = {Phase.AWAITING_APPROVAL: "Decide in the form", Phase.AWAITING_ANSWER: "Answer in the form"}
+    return words.get(state.phase, "Look at it")
 
 
 def _facts(state: RunState, events: list[Recorded], due: Due, now: datetime) -> list[str]:
@@ -67,8 +77,30 @@ def _facts(state: RunState, events: list[Recorded], due: Due, now: datetime) -> 
         case "follow_up_finished":
             ran = events[due.about - 1].event
             return _ran(ran) if isinstance(ran, FollowUpRan) else []
+        case "delegated":
+            return [*_handed(state.plan, due.to), *_card(state.plan, state, now)] if state.plan else []
+        case _ if state.phase is Phase.AWAITING_ANSWER:
+            return _question(state)
         case _:
             return _card(state.plan, state, now) if state.plan else []
+
+
+def _handed(plan: Plan, to: str) -> list[str]:
+    """Who handed the decision over; never why, in whose words ever."""
+    return [f"Handed over by: {harmless(d.by, NAME)}" for d in plan.delegations if d.delegate_to == to][-1:]
+
+
+def _question(state: RunState) -> list[str]:
+    """What is known of the question that waits: its words are the model's, so they are told in the form alone."""
+    asked = state.asked
+    if asked is None:
+        return []
+    form = f"one of {len(asked.options)} options" if asked.options else f"a {asked.answer_kind}"
+    return [
+        f"The copilot asks something before it goes on; the answer is {form}.",
+        f"Expires: {asked.expires_at:%Y-%m-%d %H:%M} UTC",
+        f"Or: bq-copilot show {state.run_id}, then bq-copilot answer {state.run_id} TEXT",
+    ]
 
 
 def _ran(ran: FollowUpRan) -> list[str]:

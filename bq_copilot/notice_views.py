@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from bq_copilot.notice_record import Notice
+from bq_copilot.notices import question_name
+from bq_copilot.phases import Phase
 from bq_copilot.state import RunState
 from bq_copilot.view_types import NoticeView
 
@@ -14,10 +16,20 @@ def notices(state: RunState) -> list[NoticeView]:
     return [_view(n) for n in state.notices]
 
 
-def notices_of_request(state: RunState) -> list[NoticeView]:
-    """Return the notices about the open approval request."""
-    request = state.plan.request if state.plan else None
-    return [_view(n) for n in state.notices if request and n.key.endswith(f" {request.request_id}")]
+def notices_of_wait(state: RunState) -> list[NoticeView]:
+    """Return the notices about what waits for a person now: the approval request, or the clarifying question."""
+    of = _waits(state)
+    return [_view(n) for n in state.notices if of and n.key.endswith(f" {of}")]
+
+
+def _waits(state: RunState) -> str:
+    match state.phase:
+        case Phase.AWAITING_APPROVAL if state.plan and state.plan.request:
+            return state.plan.request.request_id
+        case Phase.AWAITING_ANSWER if state.asked:
+            return question_name(state.asked)
+        case _:
+            return ""
 
 
 def _view(n: Notice) -> NoticeView:

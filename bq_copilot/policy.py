@@ -262,8 +262,15 @@ class Notifications(BaseModel):
     kinds: tuple[NoticeKind, ...] = get_args(NoticeKind)
     block: str = "bq-copilot"
     """Name of the notification block (Slack, e-mail, webhook, …), whatever its type; without one nobody is told."""
+    people: dict[str, str] = Field(default_factory=dict[str, str])
+    """Blocks of single people by their names, for what is one person's: a question's requester, a delegate."""
     remind_after_seconds: int = Field(default=1_800, ge=0)
-    """Seconds after which an undecided request is told once more; 0: never."""
+    """Seconds after which a request that nobody decided, or a question, is told once more; 0: never."""
+
+    def block_of(self, person: str) -> str:
+        """Return the name of a person's own block; empty when they have none, or when nobody is named."""
+        own = {plain(name): block for name, block in self.people.items()}
+        return own.get(plain(person), "") if person else ""
 
 
 class Profile(BaseModel):

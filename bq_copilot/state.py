@@ -178,6 +178,7 @@ class RunState:
     """What the model is told beside the question; None in runs of versions that told it nothing."""
     turns: tuple[Turn, ...] = ()
     asked: QuestionAsked | None = None
+    asked_at: datetime | None = None
     answered: QuestionAnswered | None = None
     questions: int = 0
     clarified: tuple[tuple[QuestionAsked, str], ...] = ()

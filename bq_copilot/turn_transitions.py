@@ -70,7 +70,8 @@ def question_asked(state: RunState, rec: Recorded, e: ev.QuestionAsked) -> RunSt
     turn = state.open_turn
     need(turn is not None and turn.number == e.turn, state, e.kind, "the model did not ask")
     need(state.phase in TOOLS, state, e.kind, "not in this phase")
-    return replace(state, asked=e, answered=None, questions=state.questions + 1, phase=Phase.AWAITING_ANSWER)
+    put = replace(state, asked=e, asked_at=rec.at, answered=None, questions=state.questions + 1)
+    return replace(put, phase=Phase.AWAITING_ANSWER)
 
 
 def question_answered(state: RunState, rec: Recorded, e: ev.QuestionAnswered) -> RunState:

@@ -57,6 +57,6 @@ def _from_event(head: RunHead, last: Recorded) -> RunState | None:
             plan = Plan(request.revision, 0, (), "", "", request=request, digest=digest, requested_at=last.at)
             return replace(known, plan=plan)
         case QuestionAsked():
-            return replace(known, asked=event)
+            return replace(known, asked=event, asked_at=last.at)
         case _:
             return None

@@ -2,9 +2,10 @@
 
 Decides: which runs are looked at, and that nothing of this ever reaches a run: a channel that hangs or fails costs a
 recorded try, one that is missing nothing. What is due says `bq_copilot.notices`; the channel is any notification block
-of Prefect with the name that the policy gives. Why this shape: a notice is claimed in the ledger before it is sent, so
-of all hosts one sends it; a run is folded only when its head has moved or something of it falls due, so a thousand
-waiting ones cost as much as one list. Without a block the ledger is not even asked.
+of Prefect with the name that the policy gives, for what is one person's the block that it names for that person. Why
+this shape: a notice is claimed in the ledger before it is sent, so of all hosts one sends it; a run is folded only when
+its head has moved or something of it falls due, so a thousand waiting ones cost as much as one list. Without a block
+the ledger is not even asked.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -29,6 +30,7 @@ from bq_copilot.phases import Phase
 from bq_copilot.policy import Notifications
 from bq_copilot.policy_file import policy_from_yaml
 from deployments.channels import Channel, channel_called
+from deployments.watching import Trouble
 
 EVERY = 1.0
 """Seconds between two looks."""
@@ -43,7 +45,7 @@ LIMIT = 20_000
 
 POLICY = "bq-copilot-policy"
 
-PHASES = (Phase.AWAITING_APPROVAL, Phase.CANCELLING, Phase.COMPENSATING, Phase.PARKED)
+PHASES = (Phase.AWAITING_ANSWER, Phase.AWAITING_APPROVAL, Phase.CANCELLING, Phase.COMPENSATING, Phase.PARKED)
 
 log = logging.getLogger("bq_copilot.notices")
 
@@ -61,7 +63,12 @@ class Setting:
     """Whom to tell what."""
 
     rules: Notifications
-    channel: Channel
+    channels: Mapping[str, Channel]
+    """Those that there are, by the names of their blocks."""
+
+    def channel_for(self, due: Due) -> Channel | None:
+        """Return the channel of the person whose notice it is, else the one for all; None where neither is there."""
+        return self.channels.get(self.rules.block_of(due.to)) or self.channels.get(self.rules.block)
 
 
 class Notifier:
@@ -122,11 +129,12 @@ class Notifier:
         before, self._setting = self._setting, None
         self._until = self._clock() + MISSING  # also when what follows raises
         rules = self._given or _rules(self._at)
-        channel = self._find(self._at, rules.block) if rules.kinds else None
-        if channel is not None:
-            self._setting = Setting(rules, channel)
+        names = {rules.block, *rules.people.values()} if rules.kinds else set[str]()
+        found = {name: channel for name in sorted(names) if (channel := self._find(self._at, name)) is not None}
+        if found:
+            self._setting = Setting(rules, found)
             self._until = self._clock() + FRESH
-        if before is None or self._setting is None or before.rules != rules:
+        if before is None or self._setting is None or before.rules != rules or before.channels.keys() != found.keys():
             self._seen.clear()
         return self._setting
 
@@ -141,10 +149,12 @@ class Notifier:
         try:
             journal.refresh()
             for due in outlook(journal.state, events, self._at.ledger.now(), setting.rules).due:
-                told += self._give(journal, events, due, setting.channel)
+                channel = setting.channel_for(due)
+                told += self._give(journal, events, due, channel) if channel else []
             now = self._at.ledger.now()
             ahead = outlook(journal.state, events, now, setting.rules)
-            self._seen[run_id] = Seen(journal.state.seq, now if ahead.due else ahead.next_at)
+            can = any(setting.channel_for(due) for due in ahead.due)
+            self._seen[run_id] = Seen(journal.state.seq, now if can else ahead.next_at)
         except Conflict:
             self._seen.pop(run_id, None)
         except Refused as error:
@@ -188,22 +198,16 @@ def _rules(at: Installation) -> Notifications:
 def watch(stop: threading.Event, every: float = EVERY) -> None:
     """Tell until told to stop; nothing that goes wrong here ends it."""
     notifier: Notifier | None = None
-    trouble = ""
+    trouble = Trouble(log)
     while not stop.wait(every):
         try:
             notifier = notifier or Notifier(find(os.environ))
             notifier.look()
-            trouble = ""
+            trouble.over()
         except CopilotError as error:
-            trouble = _said(str(error), trouble)
+            trouble.tell(str(error))
         except Exception as error:  # noqa: BLE001 - a fault here must not end the thread; nobody would be told any more
-            trouble = _said(f"{type(error).__name__} in the notifier: {error}", trouble)
-
-
-def _said(now: str, before: str) -> str:
-    if now != before:
-        log.warning("%s", now)
-    return now
+            trouble.tell(f"{type(error).__name__} in the notifier: {error}")
 
 
 def begin(stop: threading.Event) -> threading.Thread:

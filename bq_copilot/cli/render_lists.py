@@ -53,7 +53,8 @@ def render_pending(console: Console, waiting: Sequence[PendingView]) -> None:
             console.print(Text(f"  {safe(told_words(notice))}", "dim" if notice["state"] == "told" else "yellow"))
         verb = VERBS[one["waits_for"]]
         console.print(Text(f"  bq-copilot show {one['run_id']}   bq-copilot {verb} {one['run_id']}", "dim"))
-    if any(one["waits_for"] == "approval" for one in waiting) and not any(one["told"] for one in waiting):
+    told = [bool(one["told"]) for one in waiting if one["waits_for"] in ("approval", "answer")]
+    if told and not any(told):
         console.print(Text("Nobody has been told of these; `bq-copilot doctor` says why.", "dim"))
 
 

@@ -153,14 +153,21 @@ def notifications(scene: Scene) -> Verdict:
     rules = policy_from_yaml(policy["data"]["text"]).notifications if policy else Notifications()
     if not rules.kinds:
         return skipped("notifications", "nobody is told: the policy names no kinds")
+    names = [rules.block, *sorted({*rules.people.values()} - {rules.block})]
     wanted = {
-        "block_documents": {"name": {"any_": [rules.block]}, "is_anonymous": {"eq_": False}},
+        "block_documents": {"name": {"any_": names}, "is_anonymous": {"eq_": False}},
         "block_schemas": {"block_capabilities": {"all_": ["notify"]}},
     }
     found = request("POST", f"{api}/block_documents/filter", wanted, login)
-    if not found:
-        return skipped("notifications", f"nobody is told: there is no notification block called {rules.block}")
-    return good("notifications", f"{found[0]['block_type']['slug']} {rules.block} is told of {', '.join(rules.kinds)}")
+    kinds = {str(one["name"]): str(one["block_type"]["slug"]) for one in found}
+    missing = [name for name in names if name not in kinds]
+    if not kinds:
+        return skipped("notifications", f"nobody is told: there is no notification block called {' or '.join(missing)}")
+    there = ", ".join(f"{kinds[name]} {name}" for name in names if name in kinds)
+    if missing:
+        mend = "make it in the Prefect UI, or take it out of the policy's `notifications`"
+        return warning("notifications", f"{there} is told; there is no block called {', '.join(missing)}", mend)
+    return good("notifications", f"{there} is told of {', '.join(rules.kinds)}")
 
 
 def ledger(scene: Scene) -> Verdict:

@@ -211,6 +211,47 @@ def test_a_parked_run_is_told_and_told_again_when_it_parks_again(home: Home) -> 
     assert [subject for subject, _ in ear.heard] == ["BigQuery Copilot: A run is parked (r-1)"] * 2
 
 
+def test_a_completed_run_tells_nobody(home: Home) -> None:
+    """Whoever asked sees it; neither the end nor any other end that needs nobody is a notice."""
+    for number, phase in enumerate((Phase.COMPLETED, Phase.FAILED, Phase.REJECTED, Phase.EXPIRED)):
+        run_at(home, f"r-{number}", phase)
+    ear = Ear()
+    one = notifier(home, ear)
+    assert (one.look(), one.tell("r-0"), ear.heard) == ([], [], [])
+    assert state_of(home, "r-0").notices == ()
+
+
+def test_what_is_one_persons_goes_to_their_own_channel(home: Home) -> None:
+    """The requester has a block; an approval is for all, and a question of somebody without one as well."""
+    run_at(home, "r-1", Phase.AWAITING_ANSWER)
+    run_at(home, "r-2", Phase.AWAITING_APPROVAL)
+    asker = state_of(home).requester
+    own, everybody = Ear(kind="email"), Ear()
+    ears = {"theirs": own, "bq-copilot": everybody}
+    rules = Notifications(people={asker: "theirs"})
+    Notifier(home, rules=rules, find_channel=lambda _at, name: ears[name], clock=Clock()).look()  # type: ignore[arg-type]
+    assert [subject for subject, _ in own.heard] == ["BigQuery Copilot: A question waits for an answer (r-1)"]
+    assert [subject for subject, _ in everybody.heard] == ["BigQuery Copilot: An approval waits (r-2)"]
+    assert state_of(home).notices[0].channel == "email"
+    run_at(home, "r-3", Phase.AWAITING_ANSWER)
+    missing = {"bq-copilot": everybody}
+    Notifier(home, rules=rules, find_channel=lambda _at, name: missing.get(name), clock=Clock()).look()  # type: ignore[arg-type]
+    assert everybody.heard[-1][0] == "BigQuery Copilot: A question waits for an answer (r-3)"
+
+
+def test_with_channels_of_people_alone_what_is_for_all_is_left(home: Home) -> None:
+    """Nothing is claimed for a channel that is not there, and the run is not read again for it."""
+    run_at(home, "r-1", Phase.AWAITING_APPROVAL)
+    before, ear = state_of(home).seq, Ear()
+    rules = Notifications(people={"somebody": "theirs"})
+    find = {"theirs": ear}
+    one = Notifier(home, rules=rules, find_channel=lambda _at, name: find.get(name), clock=Clock())  # type: ignore[arg-type]
+    assert (one.look(), state_of(home).seq, ear.heard) == ([], before, [])
+    reads: list[str] = []
+    home.ledger.read = _counted(home.ledger.read, reads)  # type: ignore[method-assign]
+    assert (one.look(), reads) == ([], [])
+
+
 # -- a real block, a real server --------------------------------------------------------------------------
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from datetime import UTC, datetime, timedelta
+from typing import get_args
 
 from bq_copilot import events as ev
 from bq_copilot import following_up, steps
@@ -13,6 +14,7 @@ from bq_copilot.errors import Refused
 from bq_copilot.follow_up_events import PriorResult
 from bq_copilot.gate.verdict import Facts, Finding, Ruling, Verdict
 from bq_copilot.journal import Journal, begin
+from bq_copilot.notice_events import NoticeKind
 from bq_copilot.phases import tools_in
 from bq_copilot.shelf import Shelf
 from bq_copilot.state import RunState
@@ -142,7 +144,7 @@ class Walker:
 
     def _tell(self, key: str, attempt: int) -> None:
         about = {"key": key, "about": self.journal.state.seq, "attempt": attempt, "channel": "webhook"}
-        self.journal.append(ev.NoticeIntended(notice="approval", **about))
+        self.journal.append(ev.NoticeIntended(notice=self.tells.choice(get_args(NoticeKind)), **about))
         chance = self.tells.random()
         if chance < 0.4:
             self.journal.append(ev.NoticeGiven(**about))
