@@ -130,3 +130,49 @@ def test_an_ambiguous_question_is_asked_about_once_or_its_assumption_is_stated(p
     outcomes = {q.id: platform.ask(q.question) for q in SET.of("ambiguous")}
     silent = [i for i, o in outcomes.items() if len(o.of("ask_user")) != 1 and "Assumption" not in str(o.end.arguments)]
     assert silent == []
+
+
+def test_figures_of_unseen_questions_are_those_of_pandas(platform: Platform, frames: Frames) -> None:
+    """Extremes of groups and of days, the money of another column, and a verb that says how."""
+    sold, refunds = frames.sold, frames.refunds
+    express = sold[(sold.shipping_method == "express") & (sold.order_date >= "2026-01-01")]
+    months = frames.orders[frames.orders.order_date >= "2026-01-01"]
+    carried = months[months.shipping_method.isin(["express", "standard"])]
+    days = refunds.groupby("refund_date").size()
+    truths = {
+        "Maximum order value by channel": sorted(sold.groupby("channel").total.max()),
+        "Highest order value per country": sorted(sold.groupby("country").total.max()),
+        "Lowest list price per brand": sorted(frames.products.groupby("brand").list_price.min()),
+        "Which channel has the highest order value?": [sold.groupby("channel").total.mean().max()],
+        "How much shipping revenue did we collect from express orders in 2026?": [express.shipping_cost.sum()],
+        "Day with the highest number of refunds": [days.max()],
+        "How many orders were shipped express versus standard in 2026?": sorted(
+            carried.groupby("shipping_method").size()
+        ),
+    }
+    for question, truth in truths.items():
+        outcome = platform.ask(question)
+        assert outcome.rows, question
+        place = len(outcome.columns) - ("share_pct" in outcome.columns) - 1
+        assert sorted(row[place] for row in outcome.rows) == pytest.approx(truth, abs=0.01), question
+
+
+def test_what_would_be_another_questions_figure_is_given_up(platform: Platform) -> None:
+    """Each of these had an answer once, with a figure of something else."""
+    questions = [
+        "average income by country",
+        "How long does delivery take on average by country?",
+        "Average discount percentage per category in November 2025",
+        "How many sessions per visitor on mobile?",
+        "What share of revenue comes from the top 10% of customers?",
+        "Net revenue after refunds by month in 2025",
+        "How many customers ordered in both 2024 and 2025?",
+        "Which products were launched in 2025 and how much revenue did they bring?",
+        "Which customers spent more than 5000 dollars in 2025?",
+        "Number of refunds within 30 days of the order",
+        "How many different brands were sold in May 2026?",
+        "How many visitors added something to the cart but did not buy in June 2026?",
+        "How many customers signed up in March 2026 and how many of them ordered?",
+        "Revenue before discounts by category in 2025",
+    ]
+    assert [q for q in questions if platform.ask(q).end.tool != "give_up"] == []

@@ -180,7 +180,7 @@ TO_PREVIOUS = (
 COST_US = r"\bcosts? (?:us|the shop|the company|the business)\b|\bset us back\b"
 """A light verb, no cost."""
 PERIOD_WITH = (
-    r"\b(?:the|a|our|which|what) (?P<u>(?:day|week|month|quarter|year)s?)\b"
+    r"(?:\b(?:the|a|our|which|what) |^\W*)(?P<u>(?:day|week|month|quarter|year)s?)\b"
     r"(?= (?:with|when|that|on which|in which|where|had|saw|brought)\b[^.?!]*\b(?:most|least|highest|lowest"
     r"|best|worst)\b)"
 )

@@ -14,7 +14,7 @@ from deployments.local.offline_model.forms import shape
 from deployments.local.offline_model.funnels import funnel_measures
 from deployments.local.offline_model.guards import with_guards
 from deployments.local.offline_model.joins import Nest, distance, steps_from
-from deployments.local.offline_model.matching import dims_for, hit, value_filters
+from deployments.local.offline_model.matching import dims_for, hit, is_state, value_filters
 from deployments.local.offline_model.measures import candidates, rows_of
 from deployments.local.offline_model.membership import member_measures
 from deployments.local.offline_model.phrases import WHO, Phrase, find_phrases
@@ -198,7 +198,7 @@ def _reading(
         Form.TOTAL, table, nest, measures, tuple(dims), tuple(filters), score=score, uncovered=rest, soft=missing
     )
     shaped = shape(base, sources.cues, sources.schema)
-    return with_guards(shaped, sources.cues) if shaped else None
+    return with_guards(shaped, sources.cues, sources.schema) if shaped else None
 
 
 def _second_measure(sources: Sources, measure: Measure, free: tuple[int, ...], filters: list[Filter]) -> Measure | None:
@@ -288,7 +288,17 @@ def _compared_values(filters: list[Filter], dims: list[Dim], cues: Cues) -> tupl
         ):
             grouped.append(Dim((found.column,), found.covers, 0.2))
     plain = [f for f in merged.values() if not (f.column.is_flag and len(f.values) > 1)]
-    return plain, grouped
+    return _without_manner(plain), grouped
+
+
+def _without_manner(filters: list[Filter]) -> list[Filter]:
+    """`shipped express` says how: the verb before another column's value is no state of the thing."""
+    for verb in [f for f in filters if f.covers and is_state(f.values)]:
+        manner = next((f for f in filters if max(verb.covers) + 1 in f.covers and f.column != verb.column), None)
+        if manner is not None:
+            kept = [f for f in filters if f not in (verb, manner)]
+            return [*kept, replace(manner, covers=manner.covers | verb.covers)]
+    return filters
 
 
 def _covered(

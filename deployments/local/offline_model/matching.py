@@ -98,7 +98,7 @@ def value_filters(cues: Cues, schema: Schema) -> list[Filter]:
         for table in schema.tables:
             for column in table.columns:
                 match = _value(column, text, stems)
-                if match and not column.is_key and not (len(span) == 1 and span[0] in cues.active and _is_state(match)):
+                if match and not column.is_key and not (len(span) == 1 and span[0] in cues.active and is_state(match)):
                     hint = _hint(span, cues, column)
                     found.append(Filter(column, match, covers=frozenset(span) | hint, score=1 + 0.2 * bool(hint)))
                     if hint:  # the hint may be what is measured (`express shipping fees`)
@@ -106,7 +106,7 @@ def value_filters(cues: Cues, schema: Schema) -> list[Filter]:
     return found + _countries(cues, schema) + _scattered(cues, schema)
 
 
-def _is_state(values: tuple[str, ...]) -> bool:
+def is_state(values: tuple[str, ...]) -> bool:
     """`delivered`, `shipped`: what became of a thing, which a verb with a subject does not name."""
     return all(v.lower().endswith("ed") for v in values)
 

@@ -170,12 +170,21 @@ def _nothing_fits(turn: Turn) -> str:
     private = restricted_words(turn.cues, uncovered, turn.schema)
     if private:
         return f"The question needs restricted personal data ({', '.join(private)}), which must not be read."
+    if turn.best and turn.best.dropped is not None:
+        part = _around(turn.cues, turn.best.dropped)
+        return f"This planner cannot do what “{part}” asks for, and does not leave it out."
     unknown = ", ".join(dict.fromkeys(turn.cues.words[i].text for i in uncovered))
     if unknown:
         return f"Nothing in the tables matches: {unknown}. The question cannot be answered from this data."
     return (
         "The question names nothing that the tables can measure. Ask for a figure, such as a count, a sum or a trend."
     )
+
+
+def _around(cues: Cues, place: int) -> str:
+    """The word and the two after it, as they were written."""
+    last = cues.words[min(place + 2, len(cues.words) - 1)]
+    return " ".join(cues.text[cues.words[place].start : last.end].split())
 
 
 def _answer(conversation: Conversation, results: list[Json]) -> Call:

@@ -27,7 +27,7 @@ def per_ratio(cues: Cues, free: tuple[int, ...], schema: Schema) -> Iterable[Mea
     for top in candidates(cues, above, [], schema):
         if top.kind in _TOPS and not _is_rate(top):
             bottom = _denominator(cues.words[below[0]].stem, below, schema.table(top.table), top)
-            if bottom:
+            if bottom and (bottom.kind, bottom.columns) != (top.kind, top.columns):  # a thing per itself is 1
                 yield _per(top, bottom)
 
 

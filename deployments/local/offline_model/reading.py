@@ -138,6 +138,8 @@ class Reading:
     by_change: bool = False
     score: float = 0.0
     uncovered: tuple[int, ...] = ()
+    dropped: int | None = None
+    """The one uncovered word, where it is known and only cannot be done."""
     soft: tuple[int, ...] = ()
     assumptions: tuple[str, ...] = ()
     blocked: frozenset[str] = field(default_factory=frozenset)

@@ -12,6 +12,7 @@ from deployments.local.offline_model.joins import steps_from
 from deployments.local.offline_model.matching import hit
 from deployments.local.offline_model.reading import Kind, Measure
 from deployments.local.offline_model.schema_view import Column, Schema, Table
+from deployments.local.offline_model.words import stems_of
 
 _DURATION = re.compile(
     r"\bhow long\b|\bhow many days\b|\bdays? (?:from|between|until|"
@@ -20,6 +21,8 @@ r"until|to)\b|"
     r"\b(?:length|duration) of\b|\b(?:number of|average) days\b|\bdays "
 r"(?:on average )?(?:pass|between|until)\b|\bin days\b", re.I
 )  # fmt: skip
+
+_MOMENT = stems_of("date ts time timestamp datetime at on day")
 
 
 def duration_measures(cues: Cues, free: tuple[int, ...], schema: Schema) -> Iterable[Measure]:
@@ -39,7 +42,8 @@ def _pairs(schema: Schema, table: Table) -> Iterable[tuple[Column, Column, Table
     dates = [c for c in table.columns if c.is_time and c.array is None]
     for place, first in enumerate(dates):
         for last in dates[place + 1 :]:
-            yield first, last, table
+            if first.words - _MOMENT != last.words - _MOMENT:  # a date and a timestamp of one moment are no span
+                yield first, last, table
     for step in steps_from(schema, table, None):
         owner = schema.table(step.right)
         if owner.time and table.time:

@@ -124,7 +124,7 @@ SOFT = word_set(
 _SYNONYMS: tuple[frozenset[str], ...] = tuple(
     frozenset(group.split())
     for group in (
-        "revenue sale turnover earning taking gmv income spend spending sell money turn take",
+        "revenue sale turnover earning taking gmv spend spending sell money turn take",
         "unit quantity piece copy volume",
         "customer client buyer shopper purchaser",
         "order purchase transaction buy",
