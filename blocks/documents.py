@@ -16,6 +16,8 @@ from prefect.client.orchestration import get_client
 
 B = TypeVar("B", bound=Block)
 
+FILTER = "/block_documents/filter"
+
 
 @dataclass(frozen=True, slots=True)
 class Documents:
@@ -23,6 +25,11 @@ class Documents:
 
     name: str
     data: Mapping[str, Mapping[str, Any]]
+
+    @classmethod
+    def of(cls, name: str, answer: Sequence[Mapping[str, Any]]) -> Documents:
+        """Take what the server answered."""
+        return cls(name, {found["block_type"]["slug"]: found["data"] for found in answer})
 
     def found(self, kind: type[B]) -> B | None:
         """The block of this type, None where there is none. Raises ValueError when its values do not fit the type."""
@@ -40,11 +47,15 @@ class Documents:
 
 async def load(name: str, kinds: Sequence[type[Block]]) -> Documents:
     """Read the documents called `name` of these types, secrets included. Raises httpx.HTTPError."""
-    wanted = {
+    async with get_client() as client:
+        answer = await client.request("POST", FILTER, json=wanted(name, kinds))
+    return Documents.of(name, answer.raise_for_status().json())
+
+
+def wanted(name: str, kinds: Sequence[type[Block]]) -> dict[str, Any]:
+    """What `FILTER` is asked for these documents, secrets included."""
+    return {
         "block_documents": {"name": {"any_": [name]}, "is_anonymous": {"eq_": False}},
         "block_types": {"slug": {"any_": [kind.get_block_type_slug() for kind in kinds]}},
         "include_secrets": True,
     }
-    async with get_client() as client:
-        answer = await client.request("POST", "/block_documents/filter", json=wanted)
-    return Documents(name, {found["block_type"]["slug"]: found["data"] for found in answer.raise_for_status().json()})

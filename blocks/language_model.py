@@ -73,6 +73,13 @@ class LanguageModel(Block):
         """Build the embedding adapter, None when no embedding model is configured."""
         return EmbeddingModel(self._client(), self.embedding_model, self.price_of) if self.embedding_model else None
 
+    async def offered(self, seconds: float, *, fallback: bool = False) -> list[str]:
+        """Ask the endpoint which models it has, which costs nothing. Raises openai.APIError."""
+        client = self._client(self.fallback_base_url, self.fallback_api_key) if fallback else self._client()
+        async with client:
+            page = await client.with_options(timeout=seconds).models.list()
+            return [model.id for model in page.data or []]
+
     @property
     def is_strict(self) -> bool:
         """Say whether strict tool calls are asked for."""

@@ -118,13 +118,13 @@ class Warehouse(Block):
                 client_options={"api_endpoint": self.endpoint},
             )
         if account:
-            found = acting_as(account, self._own)
+            found = acting_as(account, self.own)
         elif self.credentials is not None:
             return self.credentials.get_bigquery_client(project=self.project, location=self.location)
         else:
             found = own_credentials()
         return bigquery.Client(project=self.project, location=self.location, credentials=found)
 
-    def _own(self) -> Any:
-        """The block's own credentials."""
+    def own(self) -> Any:
+        """The block's own credentials, or this process's. Raises Refused when there are none."""
         return self.credentials.get_credentials_from_service_account() if self.credentials else own_credentials()

@@ -50,6 +50,10 @@ STEPS: dict[str, tuple[str, ...]] = {
         """CREATE TABLE IF NOT EXISTS progress (
             run_id TEXT PRIMARY KEY, turn INTEGER NOT NULL, tool TEXT NOT NULL, characters INTEGER NOT NULL)""",
     ),
+    "0004": (
+        """CREATE TABLE IF NOT EXISTS watchers (
+            holder TEXT PRIMARY KEY, version TEXT NOT NULL, seen_at TEXT NOT NULL)""",
+    ),
 }
 """Revision -> the statements that make it from the one before; the first one also completes ledgers without a stamp."""
 

@@ -266,6 +266,11 @@ class PrefectApi:
         found = self._must("POST", "/block_documents/filter", body)
         return sorted(found, key=lambda document: str(document["block_type"]["slug"]))
 
+    def look(self, path: str, query: Mapping[str, Any] | None = None) -> Any:
+        """Return what is at a path, or what a filter finds there; None when there is no such thing. Changes nothing."""
+        assert query is None or path.endswith(("/filter", "/count"))
+        return self._call("GET" if query is None else "POST", path, query)
+
     def _must(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         found = self._call(method, path, body)
         if found is None:

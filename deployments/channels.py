@@ -75,14 +75,17 @@ def fault(error: BaseException) -> str:
 def channel_called(at: Installation, name: str) -> Channel | None:
     """Return the notification block of this name, None when there is none. Raises Unreachable."""
     found = at.api.notifiers(name)
-    if not found:
-        return None
+    return channel_of(found[0]) if found else None
+
+
+def channel_of(document: dict[str, Any]) -> Channel:
+    """Return the channel that a notification block's document is."""
     from prefect.blocks import notifications  # noqa: F401, PLC0415 - registers the types; loaded only for a block
     from prefect.blocks.core import Block  # noqa: PLC0415
     from prefect.client.schemas.objects import BlockSchema  # noqa: PLC0415
 
-    kind = Block.get_block_class_from_schema(BlockSchema.model_validate(found[0]["block_schema"]))
-    return BlockChannel(kind_of(found[0]), kind.model_validate(found[0]["data"]))
+    kind = Block.get_block_class_from_schema(BlockSchema.model_validate(document["block_schema"]))
+    return BlockChannel(kind_of(document), kind.model_validate(document["data"]))
 
 
 def kind_of(document: dict[str, Any]) -> str:

@@ -74,8 +74,8 @@ def _account(wanted: Wanted, project: Project, account: str) -> Finding:
     try:
         project.price(account)
     except CopilotError as error:
-        part = "impersonation" if error.code in {"not_impersonated", "no_credentials"} else "jobs"
-        return _trouble(wanted, what, error, part)
+        part = "impersonation" if error.code == "not_impersonated" else "jobs"
+        return _trouble(wanted, what, error, part, account)
     return Finding(what, THERE, "a dry run passed")
 
 
@@ -84,7 +84,7 @@ def _dataset(wanted: Wanted, project: Project, account: str, dataset: str) -> Fi
     try:
         count, location = project.count_tables(account, dataset), project.dataset(account, dataset).get("location", "")
     except CopilotError as error:
-        return _trouble(wanted, what, error, "data")
+        return _trouble(wanted, what, error, "data", account, dataset)
     if str(location).upper() != wanted.location.upper():
         move = f"jobs run where the data is: use --location {location}, or name other datasets"
         return Finding(what, MISSING, f"it lies in {location}, not in {wanted.location}", move)
@@ -96,7 +96,7 @@ def _scratch(wanted: Wanted, project: Project) -> list[Finding]:
     try:
         seen = project.dataset(wanted.runners[0], name)
     except CopilotError as error:
-        return [_trouble(wanted, what, error, "scratch")]
+        return [_trouble(wanted, what, error, "scratch", "")]
     location, life = str(seen.get("location", "")), int(seen.get("defaultTableExpirationMs") or 0)
     found = [Finding(what, THERE, f"in {location}; tables live {life / 86_400_000:g} days")]
     if location.upper() != wanted.location.upper():
@@ -120,13 +120,14 @@ def _writer(wanted: Wanted, seen: dict[str, Any], account: str) -> Finding:
     reader = account == wanted.reader
     what = f"{account} {'does not write' if reader else 'writes'} {wanted.scratch}"
     if listed is None:
-        return Finding(what, UNKNOWN, "the account may not see who writes there", _commands(wanted, "data"))
+        grant = _commands(wanted, "data", account, wanted.scratch)
+        return Finding(what, UNKNOWN, "the account may not see who writes there", "" if reader else grant)
     if reader:
         mend = "take its role on the scratch dataset away"
         return Finding(what, MISSING, "it may write", mend) if writes else Finding(what, THERE, "it is not listed")
     if writes:
         return Finding(what, THERE, "it is listed")
-    return Finding(what, MISSING, "it is not listed", _commands(wanted, "data"))
+    return Finding(what, MISSING, "it is not listed", _commands(wanted, "data", account, wanted.scratch))
 
 
 def _bounded(project: Project, account: str) -> Finding:
@@ -141,12 +142,16 @@ def _bounded(project: Project, account: str) -> Finding:
     return Finding(what, THERE, "no right to write in the whole project")
 
 
-def _trouble(wanted: Wanted, what: str, error: CopilotError, part: str) -> Finding:
+def _trouble(wanted: Wanted, what: str, error: CopilotError, part: str, *about: str) -> Finding:
     """A refusal is something missing; what passes by itself was not seen."""
+    if error.code == "no_credentials":
+        return Finding(what, UNKNOWN, str(error), error.next)
     if isinstance(error, Refused):
-        return Finding(what, MISSING, str(error), _commands(wanted, part))
+        return Finding(what, MISSING, str(error), _commands(wanted, part, *about))
     return Finding(what, UNKNOWN, str(error), "try again")
 
 
-def _commands(wanted: Wanted, part: str) -> str:
-    return "\n".join(next(p.commands for p in parts_of(wanted) if p.name == part))
+def _commands(wanted: Wanted, part: str, *about: str) -> str:
+    """Return the commands of a part that are about this account or dataset; all of them when none is."""
+    commands = next(p.commands for p in parts_of(wanted) if p.name == part)
+    return "\n".join([c for c in commands if all(word in c for word in about)] or commands)

@@ -27,6 +27,10 @@ class Wanted:
     """Names for executing accounts of their own, beside the one for everybody."""
     tib_per_day: float = 5.0
     tib_per_account_day: float = 1.0
+    reading: str = ""
+    """Address of the account that plans, where it is not the one that these commands make."""
+    executing: tuple[str, ...] = ()
+    """The same of those that run jobs, everybody's first."""
 
     def account(self, name: str) -> str:
         """The address of one of our service accounts."""
@@ -40,12 +44,12 @@ class Wanted:
     @property
     def reader(self) -> str:
         """The account that plans."""
-        return self.account("reader")
+        return self.reading or self.account("reader")
 
     @property
     def runners(self) -> tuple[str, ...]:
         """The accounts that run approved jobs: everybody's first."""
-        return tuple(self.account(n) for n in ("runner", *(f"run-{r}" for r in self.requesters)))
+        return self.executing or tuple(self.account(n) for n in ("runner", *(f"run-{r}" for r in self.requesters)))
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import requests
 from google.auth.exceptions import GoogleAuthError
 from google.auth.transport.requests import AuthorizedSession
 
-from blocks.accounts import SOURCE_SCOPE, acting_as, own_credentials
+from blocks.accounts import SOURCE_SCOPE, acting_as
 from blocks.bigquery import BigQueryWarehouse
 from blocks.bigquery_errors import translate
 from blocks.warehouse import Warehouse
@@ -23,10 +23,11 @@ RESOURCES = "https://cloudresourcemanager.googleapis.com/v1/projects/{}:testIamP
 
 
 class GoogleProject:
-    """The project that a plan names, looked at with this process's own credentials through impersonation."""
+    """The project that a plan names, looked at with a block's credentials, or this process's own, by impersonation."""
 
-    def __init__(self, wanted: Wanted) -> None:
+    def __init__(self, wanted: Wanted, block: Warehouse | None = None) -> None:
         self._wanted = wanted
+        self._block = block or Warehouse(project=wanted.project, location=wanted.location)
         self._open: dict[str, BigQueryWarehouse] = {}
 
     def price(self, account: str) -> None:
@@ -45,7 +46,7 @@ class GoogleProject:
         """Return which of these the account has in the whole project."""
         what = f"looking at the rights of {account}"
         try:
-            session = AuthorizedSession(acting_as(account, own_credentials, SOURCE_SCOPE))
+            session = AuthorizedSession(acting_as(account, self._block.own, SOURCE_SCOPE))
             url = RESOURCES.format(self._wanted.project)
             answer = session.post(url, json={"permissions": list(permissions)}, timeout=30)
         except (GoogleAuthError, requests.RequestException) as error:
@@ -58,6 +59,5 @@ class GoogleProject:
 
     def _as(self, account: str) -> BigQueryWarehouse:
         if account not in self._open:
-            block = Warehouse(project=self._wanted.project, location=self._wanted.location, reading_account=account)
-            self._open[account] = block.open()
+            self._open[account] = self._block.model_copy(update={"reading_account": account}).open()
         return self._open[account]

@@ -28,7 +28,7 @@ from bq_copilot.recovering import UNSTARTED, Remedy, Witnesses, remedy
 from deployments import notifying
 from deployments.agreeing import Agreement
 from deployments.remedies import Case, apply
-from deployments.watching import Deaths, Slices, Tries, Trouble, is_starting
+from deployments.watching import Deaths, Sign, Slices, Tries, Trouble, is_starting
 
 TICK = 0.2
 """Seconds between two looks at the holders of leases; they cost no request."""
@@ -58,6 +58,7 @@ class Recovery:
     def __init__(self, at: Installation) -> None:
         self._at = at
         self._deaths, self._tries = Deaths(), Tries()
+        self.sign = Sign(at.ledger)
         self._lookups, self._sleeping, self._suspended = Slices(150), Slices(50), 0
         self._sweeps, self._last = 0, -EVERY
         self._missing: set[str] = set()
@@ -232,7 +233,10 @@ class Recovery:
 
 def sweep(at: Installation) -> list[tuple[str, Remedy]]:
     """Look once, without a memory of earlier looks."""
-    return Recovery(at).sweep()
+    recovery = Recovery(at)
+    done = recovery.sweep()
+    recovery.sign.give()
+    return done
 
 
 def main() -> None:
@@ -249,6 +253,7 @@ def main() -> None:
         try:
             recovery = recovery or Recovery(find(os.environ))
             recovery.tick()
+            recovery.sign.give()
             trouble.over()
         except CopilotError as error:
             trouble.tell(str(error))

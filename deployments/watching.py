@@ -15,10 +15,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from bq_copilot.ledger import Lease
-from tasks.lease import is_dead
+from bq_copilot.leases_sql import SqlLeases
+from bq_copilot.ledger import Lease, Ledger
+from bq_copilot.version import __version__
+from bq_copilot.watchers_sql import note
+from tasks.lease import holder, is_dead
 
 T = TypeVar("T")
+
+SIGN_SECONDS = 15.0
+"""Seconds between two signs of life."""
 
 LONGEST_PAUSE = 30.0
 """Seconds between two tries of the same remedy at the most."""
@@ -102,6 +108,22 @@ class Trouble:
     def over(self) -> None:
         """A look went well: the same trouble would be news again."""
         self._said = ""
+
+
+@dataclass
+class Sign:
+    """Says in the ledger that this host's recovery service lives, now and then; `doctor` asks for it."""
+
+    ledger: Ledger
+    clock: Callable[[], float] = time.monotonic
+    _next: float = float("-inf")
+
+    def give(self) -> None:
+        """Say so, unless it was said a moment ago. Raises LedgerUnavailable."""
+        if self.clock() < self._next or not isinstance(self.ledger, SqlLeases):
+            return
+        note(self.ledger, holder().partition(":")[0], __version__)
+        self._next = self.clock() + SIGN_SECONDS
 
 
 @dataclass

@@ -17,6 +17,7 @@ import typer
 
 SUB_APPS = (
     "deployments.local.commands",
+    "deployments.examining",
     "deployments.init_gcp",
     "bq_copilot.cli_check",
     "bq_copilot.cli_approvals",

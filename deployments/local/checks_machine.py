@@ -15,7 +15,8 @@ from pathlib import Path
 from deployments.local.home import HOME_VARIABLE
 from deployments.local.ports import is_free, kept_ports
 from deployments.local.sandbox_environment import environment_dir
-from deployments.local.verdicts import Scene, Verdict, bad, good, skipped, warning
+from deployments.local.scene import Scene
+from deployments.verdicts import Verdict, bad, good, skipped, warning
 
 _LEAST_FREE_BYTES = 1_000_000_000
 _FASTAPI_LIMIT = (0, 151)
@@ -27,6 +28,11 @@ def _numbers(package: str) -> tuple[int, ...]:
 
 
 def versions(_scene: Scene) -> Verdict:
+    """The packages of this environment."""
+    return package_versions()
+
+
+def package_versions() -> Verdict:
     """Prefect 3.8 and a FastAPI that its server can live with."""
     found = f"prefect {version('prefect')}, fastapi {version('fastapi')}"
     if _numbers("prefect") != _PREFECT_SERIES:

@@ -20,7 +20,8 @@ from deployments.local.liveness import members
 from deployments.local.login import login_of
 from deployments.local.plan import stack_plan
 from deployments.local.probes import Heartbeat, Listening, request
-from deployments.local.verdicts import Scene, Verdict, bad, good, skipped, warning
+from deployments.local.scene import Scene, not_running
+from deployments.verdicts import Verdict, bad, good, skipped, warning
 
 _MANY_RESTARTS = 3
 _LARGEST_SKEW_SECONDS = 2.0
@@ -39,7 +40,7 @@ def supervisor(scene: Scene) -> Verdict:
 def processes(scene: Scene) -> Verdict:
     """All of them answer, and none is started again and again."""
     if scene.record is None:
-        return skipped("processes")
+        return not_running("processes")
     sick = [p for p in scene.status.processes if not p.is_good]
     restless = [p for p in scene.status.processes if p.restarts > _MANY_RESTARTS and p not in sick]
     if sick:
@@ -62,7 +63,7 @@ def strays(scene: Scene) -> Verdict:
 def same_code(scene: Scene) -> Verdict:
     """The stack was started from this checkout."""
     if scene.record is None:
-        return skipped("code")
+        return not_running("code")
     if scene.record.project != str(PROJECT_ROOT):
         mend = "`bq-copilot down`, then `bq-copilot up` from this checkout"
         return warning("code", f"the stack runs {scene.record.project}, this is {PROJECT_ROOT}", mend)
@@ -72,7 +73,7 @@ def same_code(scene: Scene) -> Verdict:
 def server(scene: Scene) -> Verdict:
     """The Prefect server answers and has our client's version."""
     if not scene.runs("server") or scene.record is None:
-        return skipped("server")
+        return not_running("server")
     theirs = request("GET", f"{scene.record.prefect_api_url}/admin/version", login=login_of(scene.home))
     if theirs is None:
         return bad("server", "does not answer", f"wait 10 s, then read {scene.home.log('server')}")
@@ -85,7 +86,7 @@ def server(scene: Scene) -> Verdict:
 def worker(scene: Scene) -> Verdict:
     """The worker's last heartbeat is recent."""
     if not scene.runs("worker") or scene.record is None:
-        return skipped("worker")
+        return not_running("worker")
     beat = Heartbeat(scene.record.prefect_api_url, WORK_POOL, WORKER_NAME, fresh_seconds=60, login=login_of(scene.home))
     last = beat.last()
     if last is None or time.time() - last > beat.fresh_seconds:
@@ -97,7 +98,7 @@ def worker(scene: Scene) -> Verdict:
 def warm_runner(scene: Scene) -> Verdict:
     """Runs start from the preloaded interpreter."""
     if not scene.runs("warm"):
-        return skipped("warm runner")
+        return not_running("warm runner")
     if Listening(scene.home.warm_socket).healthy(0):
         return good("warm runner", f"listens on {scene.home.warm_socket}")
     mend = f"runs start, two seconds slower; read {scene.home.log('warm')}"
@@ -107,7 +108,7 @@ def warm_runner(scene: Scene) -> Verdict:
 def deployments(scene: Scene) -> Verdict:
     """Our work pool takes work and has deployments."""
     if not scene.runs("server") or scene.record is None:
-        return skipped("deployments")
+        return not_running("deployments")
     api = scene.record.prefect_api_url
     pool = request("GET", f"{api}/work_pools/{WORK_POOL}", login=login_of(scene.home))
     query = {"work_pools": {"name": {"any_": [WORK_POOL]}}}
@@ -135,7 +136,7 @@ def warehouse(scene: Scene) -> Verdict:
 def model(scene: Scene) -> Verdict:
     """The offline model answers; a real one is not called, because that costs money."""
     if scene.record is None:
-        return skipped("model")
+        return not_running("model")
     offline = next((p for p in stack_plan(scene.home, scene.record.ports, scene.environ) if p.name == "model"), None)
     if offline is None or not scene.runs("model"):
         return skipped("model", f"{scene.record.model_url or 'the official endpoint'} (not called)")
@@ -147,7 +148,7 @@ def model(scene: Scene) -> Verdict:
 def notifications(scene: Scene) -> Verdict:
     """Somebody is told when a run needs a person; without a block nobody is, and `pending` is the only list."""
     if not scene.runs("server") or scene.record is None:
-        return skipped("notifications")
+        return not_running("notifications")
     api, login = scene.record.prefect_api_url, login_of(scene.home)
     policy = request("GET", f"{api}/block_types/slug/bq-copilot-policy/block_documents/name/default", login=login)
     rules = policy_from_yaml(policy["data"]["text"]).notifications if policy else Notifications()

@@ -1,4 +1,4 @@
-"""`up`, `down`, `status` and `doctor` on the command line.
+"""`up`, `down` and `status` on the command line.
 
 Decides: how the typed results of the stack look in a terminal and as JSON. Never does: anything to the stack by
 itself. Why this shape: the project's command line mounts this small app; its verbs return the same exit codes:
@@ -18,14 +18,10 @@ from rich.table import Table
 
 from bq_copilot.errors import Refused
 from deployments.local import stack
-from deployments.local.doctor import doctor as examine
-from deployments.local.doctor import is_well
-from deployments.local.verdicts import Severity
 
 app = typer.Typer(no_args_is_help=True, help="The local stack: Prefect, worker, sandbox warehouse, offline model.")
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 _FAILED, _NOT_REACHABLE = 4, 5
-_COLOURS = {Severity.GOOD: "green", Severity.WARNING: "yellow", Severity.BAD: "red", Severity.SKIPPED: "dim"}
 
 
 @app.command()
@@ -76,21 +72,6 @@ def status(as_json: AsJson = False) -> None:
         _print_status(found)
     if not found.healthy:
         raise typer.Exit(_NOT_REACHABLE)
-
-
-@app.command()
-def doctor(as_json: AsJson = False) -> None:
-    """Look for what is wrong, and say how to mend it; exit code 4 when something is."""
-    verdicts = examine()
-    if as_json:
-        _print_json({"well": is_well(verdicts), "verdicts": [asdict(verdict) for verdict in verdicts]})
-    else:
-        table = Table("check", "", "found", "how to mend it", box=None, pad_edge=False)
-        for v in verdicts:
-            table.add_row(v.check, f"[{_COLOURS[v.severity]}]{v.severity}[/]", v.found, v.mend)
-        Console().print(table)
-    if not is_well(verdicts):
-        raise typer.Exit(_FAILED)
 
 
 def _print_status(found: stack.StackStatus) -> None:

@@ -12,8 +12,9 @@ from collections.abc import Callable, Mapping
 
 from deployments.local import checks_machine, checks_stack
 from deployments.local.home import Home
+from deployments.local.scene import Scene
 from deployments.local.stack import status
-from deployments.local.verdicts import Scene, Severity, Verdict
+from deployments.verdicts import Severity, Verdict
 
 CHECKS: tuple[Callable[[Scene], Verdict], ...] = (
     checks_machine.versions,
@@ -54,8 +55,3 @@ def _verdict(check: Callable[[Scene], Verdict], scene: Scene) -> Verdict:
         name = check.__name__.replace("_", " ")
         found = f"the check itself failed: {type(error).__name__}: {error}"
         return Verdict(name, Severity.BAD, found, "report this with the line above")
-
-
-def is_well(verdicts: list[Verdict]) -> bool:
-    """Whether nothing keeps the stack from working."""
-    return not any(verdict.severity is Severity.BAD for verdict in verdicts)

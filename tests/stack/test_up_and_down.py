@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from deployments.local import ports, stack
-from deployments.local.doctor import doctor, is_well
+from deployments.local.doctor import doctor
 from deployments.local.home import Home
 from deployments.local.liveness import is_alive, members
 from deployments.local.records import StackRecord
-from deployments.local.verdicts import Severity
+from deployments.verdicts import Severity, is_well
 from tests.stack.conftest import environ_for
 from tests.stack.runs import Runs
 from tests.waiting import until
