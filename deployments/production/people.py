@@ -21,11 +21,20 @@ from deployments.verdicts import Verdict, bad, good, skipped, warning
 MAKE_KEY = f"bq-copilot keys create ledger   # then {PRIVATE}=its file in the environment of every host"
 
 
+Blocks = Mapping[str, Sequence[Mapping[str, Any]]]
+"""Documents of notification blocks, by their names."""
+
+
 def look_notifications(scene: Scene) -> Iterable[Verdict]:
-    """The notification block that the policy names."""
+    """The notification blocks that the policy names: one for all, some for single people."""
     rules = scene.block(PolicyBlock).value().notifications
-    found = scene.api.notifiers(rules.block) if rules.kinds else []
-    yield notifications(rules, found, _unusable(found))
+    found = {name: scene.api.notifiers(name) for name in names_of(rules)} if rules.kinds else {}
+    yield notifications(rules, found, {name: why for name, one in found.items() if (why := _unusable(one))})
+
+
+def names_of(rules: Notifications) -> list[str]:
+    """Return the names of all blocks that somebody is told through, the one for all first."""
+    return [rules.block, *sorted({*rules.people.values()} - {rules.block})]
 
 
 def _unusable(found: Sequence[Mapping[str, Any]]) -> str:
@@ -39,24 +48,25 @@ def _unusable(found: Sequence[Mapping[str, Any]]) -> str:
     return ""
 
 
-def notifications(rules: Notifications, found: Sequence[Mapping[str, Any]], unusable: str = "") -> Verdict:
-    """Judge whether anybody is told."""
+def notifications(rules: Notifications, found: Blocks, unusable: Mapping[str, str] | None = None) -> Verdict:
+    """Judge whether everybody is told."""
     if not rules.kinds:
         return skipped("notifications", "nobody is told: the policy names no kinds; `bq-copilot pending` is the list")
-    if not found:
-        mend = (
-            f"make a notification block called {rules.block} in the Prefect UI, under Blocks (Slack, e-mail, webhook)"
-        )
-        return warning("notifications", f"nobody is told: there is no notification block called {rules.block}", mend)
-    kind = kind_of(dict(found[0]))
-    if unusable:
-        mend = f"open {rules.block} in the Prefect UI, under Blocks, and save it again"
-        return bad("notifications", f"{kind} {rules.block} cannot be used here ({unusable}): nobody is told", mend)
-    said = f"{kind} {rules.block} is told of {', '.join(rules.kinds)}"
-    if len(found) > 1:
-        others = ", ".join(kind_of(dict(one)) for one in found[1:])
-        return warning("notifications", f"{said}; {others} of the same name is not", "give the others another name")
-    return good("notifications", f"{said} (nothing was sent)")
+    missing = [name for name in names_of(rules) if not found.get(name)]
+    there = {name: kind_of(dict(one[0])) for name, one in found.items() if one}
+    said = ", ".join(f"{kind} {name}" for name, kind in there.items())
+    for name, why in (unusable or {}).items():
+        mend = f"open {name} in the Prefect UI, under Blocks, and save it again"
+        return bad("notifications", f"{there[name]} {name} cannot be used here ({why})", mend)
+    if missing:
+        mend = f"make a notification block (Slack, e-mail, webhook) called {missing[0]} in the Prefect UI, under Blocks"
+        first = f"{said} is told" if there else "nobody is told"
+        return warning("notifications", f"{first}: there is no notification block called {', '.join(missing)}", mend)
+    twice = [name for name, one in found.items() if len(one) > 1]
+    if twice:
+        several = f"{said} is told; there are several blocks called {', '.join(twice)}, and one of each is used"
+        return warning("notifications", several, "give the others another name")
+    return good("notifications", f"{said} is told of {', '.join(rules.kinds)} (nothing was sent)")
 
 
 def look_signing(scene: Scene) -> Iterable[Verdict]:

@@ -144,12 +144,14 @@ async def test_asking_for_the_list_asks_for_nothing_else(monkeypatch: pytest.Mon
 def test_whether_anybody_is_told() -> None:
     """No kinds, no block, one that cannot be used, two of one name, one."""
     slack = {"block_type": {"slug": "slack-webhook"}, "data": {"url": "https://hooks.example/secret"}}
-    rules = Notifications()
-    assert people.notifications(Notifications(kinds=()), []).severity is Severity.SKIPPED
-    assert people.notifications(rules, []).severity is Severity.WARNING
-    assert people.notifications(rules, [slack], "ImportError").severity is Severity.BAD
-    assert people.notifications(rules, [slack, slack]).severity is Severity.WARNING
-    fine = people.notifications(rules, [slack])
+    rules, mine = Notifications(), Notifications(people={"ana": "ana-mail"})
+    assert people.notifications(Notifications(kinds=()), {}).severity is Severity.SKIPPED
+    assert "nobody is told" in people.notifications(rules, {"bq-copilot": []}).found
+    assert people.notifications(rules, {"bq-copilot": [slack]}, {"bq-copilot": "ImportError"}).severity is Severity.BAD
+    assert people.notifications(rules, {"bq-copilot": [slack, slack]}).severity is Severity.WARNING
+    lacking = people.notifications(mine, {"bq-copilot": [slack], "ana-mail": []})
+    assert lacking.severity is Severity.WARNING and "called ana-mail" in lacking.mend
+    fine = people.notifications(rules, {"bq-copilot": [slack]})
     assert fine.severity is Severity.GOOD and "secret" not in fine.found
 
 
