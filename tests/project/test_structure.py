@@ -20,6 +20,8 @@ EDGE_MODULES = {
     "client",
     "installation",
     "ledger_sql",
+    "ledger_facts",
+    "watchers_sql",
     "circuits_sql",
     "progress_sql",
     "spending_sql",
