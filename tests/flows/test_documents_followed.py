@@ -1,0 +1,240 @@
+"""README.md and docs/ followed from top to bottom: every command that they show is run, or stands in one table.
+
+In this process where it is `bq-copilot`, else in one of its own, on the stack of the session. A command that is
+neither run nor in the table fails, and so does one that ends otherwise than its document says.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import io
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from bq_copilot.cli.app import run
+from bq_copilot.phases import Phase
+from deployments.local.home import HOME_VARIABLE, PROJECT_ROOT
+from tests.documents import (
+    DOCUMENTS,
+    SET,
+    Command,
+    commands_of,
+    shows,
+)
+from tests.flows.operator import Operator, verb_of
+from tests.live import RECOVERY, Live
+from tests.waiting import until
+
+NOT_HERE = {
+    "make demo": (
+        "starts a stack of its own, in the checkout",
+        "stack/test_up_and_down.py::test_two_ups_at_once_are_one_stack",
+    ),
+    "make test": ("is what runs this", "project/test_documents.py::test_every_make_target_in_the_documents_exists"),
+    "bq-copilot down": (
+        "ends the stack of the other tests",
+        "stack/test_up_and_down.py::test_down_leaves_nothing_behind",
+    ),
+    "python -m benchmarks retrieval --corpora FOLDER": (
+        "the corpora are not shipped",
+        "retrieval/test_retrieval.py::test_the_benchmark_skips_with_a_reason_without_its_corpora",
+    ),
+    "python -m deployments.host": (
+        "runs until it is stopped, as a host of its own",
+        "scale_out/test_two_hosts.py::test_F03_a_host_dies_and_the_other_one_finishes_its_run",
+    ),
+    "python -m deployments.recovery": (
+        "runs until it is stopped; the stack has it",
+        "faults/test_processes.py::test_F01_killed_between_two_steps_goes_on_where_it_stopped",
+    ),
+    "docker build": (
+        "needs Docker and the network",
+        "pools/test_templates.py::test_what_the_image_copies_is_there_and_what_it_starts_can_be_imported",
+    ),
+    "docker run": (
+        "needs Docker and the network",
+        "pools/test_templates.py::test_what_the_image_copies_is_there_and_what_it_starts_can_be_imported",
+    ),
+    "prefect worker start --pool bq-copilot": (
+        "runs until it is stopped; the stack has one",
+        "stack/test_nudge.py::test_the_worker_type_is_prefects_own",
+    ),
+}
+"""Commands that are not run here, by how they begin: why not, and which test shows what they do."""
+
+ENDS_WITH = {"policy explain": 3}
+"""Exit codes other than 0 that the text around a command says; `verify` and `replay` are asked of the ledger."""
+
+AS_WELL = {
+    "python -m deployments.local.sample_data": ("--scale", "0.01"),
+    "bq-copilot eval sample": ("--most-seconds", "0.001"),
+}
+"""What is added to a command, so that it does not take a minute; the document has the option too."""
+
+STAYS = ("view",)
+"""Verbs that go on until Ctrl-C."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture(scope="module")
+def operator(session_stack: Live, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
+    """Somebody in an empty folder, with nothing but the stack's home in the environment."""
+    session_stack.healthy()
+    found = Operator(session_stack, tmp_path_factory.mktemp("operator"))
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [n for n in os.environ if n.startswith(("PREFECT_", "BQ_COPILOT_", "OPENAI_"))]:
+            patch.delenv(name)
+        patch.setenv(HOME_VARIABLE, str(session_stack.home.root))
+        patch.setenv("PYTHONPATH", str(PROJECT_ROOT))
+        patch.setenv("COLUMNS", "160")
+        patch.chdir(found.folder)
+        found.lay_out()
+        try:
+            yield found
+        finally:
+            found.leave()
+
+
+def excused(command: Command) -> bool:
+    """True when the table has it."""
+    return any(command.name.startswith(begin) for begin in NOT_HERE)
+
+
+def to_follow(path: Path) -> list[Command]:
+    """What of the document is run here: all that was typed, and of each form what nobody typed anywhere."""
+    everything = [c for p in DOCUMENTS for c in commands_of(p)]
+    typed = [c for c in everything if not c.is_form]
+    first = {c.words: c for c in reversed(everything)}
+    found = [c for c in commands_of(path) if not excused(c)]
+    return [c for c in found if not c.is_form or (first[c.words] == c and not any(shows(t, c) for t in typed))]
+
+
+@pytest.mark.parametrize("path", [p for p in DOCUMENTS if to_follow(p)], ids=lambda p: p.stem)
+def test_a_document_is_followed(path: Path, operator: Operator, stack: Live) -> None:
+    """Each of its commands, in its order, ends as the document says."""
+    for command in to_follow(path):
+        words = [*operator.bound(command), *AS_WELL.get(command.name.removesuffix(" OUT_DIR"), ())]
+        expected = code_of(command, stack)
+        done = typed(command, words, operator)
+        told = f"{command.where}: $ {command.text}\n  as {words}\n  exit {done.code}, not {expected}\n"
+        assert done.code == expected, f"{told}{done.out[-1500:]}\n{done.err[-1500:]}"
+        operator.heard(command, done.out)
+
+
+def code_of(command: Command, stack: Live) -> int:
+    """The exit code that the document promises; other tests of the session may have altered runs of theirs."""
+    if command.words[1:] == ("verify", "--all"):
+        return 0 if all(r["verified"] for r in stack.copilot.verify()) else 4
+    if command.words[1:] == ("replay",):
+        return 0 if all(r["repeats"] for r in stack.copilot.replay()) else 4
+    if command.words[1:3] == ("followups", "show") and "--chart" in command.words:
+        return 2  # "once it has run": this series has not, and nothing is drawn
+    return ENDS_WITH.get(" ".join(command.words[1:3]), 0)
+
+
+def typed(command: Command, words: list[str], operator: Operator) -> Done:
+    """Run it: our program in this process unless it stays, everything else in one of its own."""
+    if words[0] != "bq-copilot":
+        return elsewhere(words, operator)
+    verb = verb_of(command)
+    if verb in STAYS:
+        return looked_at(words)
+    if verb == "ask" and "--detach" not in words:
+        return stayed_with(words, operator)
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        patch.setattr(sys, "stdin", io.StringIO("y\n"))
+        code = run(words[1:])
+    return Done(code, out.getvalue(), err.getvalue())
+
+
+def started(words: list[str]) -> subprocess.Popen[str]:
+    """The program as a process, without a terminal."""
+    command = [sys.executable, "-m", "bq_copilot.cli", *words[1:]]
+    return subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def stayed_with(words: list[str], operator: Operator) -> Done:
+    """`ask` without a terminal: it stays until somebody else has approved, and prints the answer."""
+    before = {r["run_id"] for r in operator.stack.copilot.runs(limit=500)}
+    process = started(words)
+    question = words[-1]
+
+    def recorded() -> list[str]:
+        found = operator.stack.copilot.runs(limit=500)
+        return [r["run_id"] for r in found if r["run_id"] not in before and r["question"] == question]
+
+    asked = operator.adopt(until(recorded, RECOVERY)[0])
+    operator.finish(asked.wait({Phase.AWAITING_APPROVAL}, timeout=RECOVERY))
+    operator.known.setdefault("completed", asked)
+    out, _ = process.communicate(timeout=RECOVERY)
+    return Done(process.returncode, out, "")
+
+
+def looked_at(words: list[str]) -> Done:
+    """A verb that serves a page: its address answers, and Ctrl-C ends it."""
+    process = started(words)
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    address = re.search(r"http://127\.0\.0\.1:\d+/", line)
+    try:
+        assert address is not None, line
+        assert httpx.get(address.group(0), timeout=20).status_code == httpx.codes.OK
+    finally:
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=20)
+    return Done(process.returncode, line + out, "")
+
+
+def elsewhere(words: list[str], operator: Operator) -> Done:
+    """Another program, against the stack's Prefect server; what it made there is taken away again."""
+    given = dict(w.split("=", 1) for w in words if SET.fullmatch(w))
+    program, *rest = [w for w in words if not SET.fullmatch(w)]
+    assert program in {"python", "prefect"}, f"neither run nor in the table: {words}"
+    pool = words[1:3] == ["work-pool", "create"]
+    if pool:
+        rest = ["documents" if w == "bq-copilot" else w for w in rest]
+        rest = [str(PROJECT_ROOT / w) if w.endswith(".json") else w for w in rest]
+    command = [sys.executable, *(["-m", "prefect", "--no-prompt"] if program == "prefect" else []), *rest]
+    environ = {**os.environ, "PREFECT_API_URL": operator.stack.record.prefect_api_url, "DO_NOT_TRACK": "1", **given}
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=False)
+    if pool:
+        operator.stack.prefect("DELETE", "/work_pools/documents")
+    if words[1:4] == ["deployment", "schedule", "create"]:
+        made = operator.stack.prefect("GET", f"/deployments/name/{words[4]}")
+        assert [s["schedule"]["interval"] for s in made["schedules"]] == [60.0]
+        for one in made["schedules"]:
+            operator.stack.prefect("DELETE", f"/deployments/{made['id']}/schedules/{one['id']}")
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+# -- without a stack -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("begin", NOT_HERE)
+def test_what_is_not_run_here_is_shown_and_tested_elsewhere(begin: str) -> None:
+    """Each row of the table is a command of a document, and names a test that is there."""
+    assert any(c.name.startswith(begin) for p in DOCUMENTS for c in commands_of(p)), "no document shows it any more"
+    file, name = NOT_HERE[begin][1].split("::")
+    tree = ast.parse((PROJECT_ROOT / "tests" / file).read_text("utf-8"))
+    assert name in {n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)}
