@@ -137,7 +137,8 @@ def create_key(
         put_json({"name": who, "file": str(path), "key": public})
         return
     say(f"The private key is {path}. Keep it to yourself.", err=True)
-    say("Put this into the policy, under approvals.people:", err=True)
+    typer.echo(f"To sign the ledger with it: BQ_COPILOT_SIGNING_KEY={path}", err=True)
+    say("To approve with codes: put this into the policy, under approvals.people:", err=True)
     typer.echo(f"{who}: {{key: {public!r}}}")
 
 

@@ -34,7 +34,7 @@ class ReceiptVerbs:
     def verify(self, run_id: str | None = None, *, key: str = "") -> list[CheckView]:
         """Check the receipts of one run, or of all, as `bq-copilot verify --json` does.
 
-        With `key`, a public key, every head must be signed with it.
+        With `key`, a public key or several with commas between, every head must be signed with one of them.
         """
         from bq_copilot.checks import check_all  # noqa: PLC0415 - see above
 

@@ -20,7 +20,7 @@ PRIVATE = "BQ_COPILOT_SIGNING_KEY"
 """Variable with the path of the private key that heads are signed with."""
 
 PUBLIC = "BQ_COPILOT_VERIFY_KEY"
-"""Variable with the public key that every head must be signed with."""
+"""Variable with the public key that every head must be signed with; several, with commas between: any of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def signer(pem: str) -> Signer:
 
 
 def trusted_key(environ: Mapping[str, str]) -> str:
-    """Return the public key that heads must be signed with; empty when any key, or none, will do."""
+    """Return the public keys, with commas between, of which one must have signed each head; empty when none must."""
     named = environ.get(PUBLIC, "")
     if named or not environ.get(PRIVATE):
         return named
@@ -82,14 +82,15 @@ def _read(path: Path) -> str:
 
 def check(run_id: str, rows: Sequence[Row], found: Signed | None, trusted: str) -> int:
     """Return up to which row the run is signed, 0 for not at all. Raises Damaged at the row that does not fit."""
+    keys = trusted.replace(",", " ").split()
     if found is None:
-        if trusted:
-            raise _damaged(run_id, len(rows) or 1, "its head is not signed with the key that was asked for")
+        if keys:
+            raise _damaged(run_id, len(rows) or 1, "its head is not signed with the key that was asked for", _UNSIGNED)
         return 0
     from bq_copilot import signatures  # noqa: PLC0415 - see signer
 
-    if trusted and found.key != trusted:
-        raise _damaged(run_id, found.seq, f"its head is signed with another key, {found.key}")
+    if keys and found.key not in keys:
+        raise _damaged(run_id, found.seq, f"its head is signed with another key, {found.key}", _OTHER_KEY)
     if not signatures.is_signed(found.key, found.signature, message(run_id, found.seq, found.hash)):
         raise _damaged(run_id, found.seq, "the signature of its head does not verify")
     if found.seq > len(rows):
@@ -99,9 +100,19 @@ def check(run_id: str, rows: Sequence[Row], found: Signed | None, trusted: str) 
     return found.seq
 
 
-def _damaged(run_id: str, seq: int, why: str) -> Damaged:
+_UNSIGNED = (
+    "If it ended before there was a signing key, check it without a key; "
+    "else somebody wrote to the ledger who does not have it: compare the ledger with its last backup."
+)
+_OTHER_KEY = (
+    "If that was your key before a change of keys, name both: `--key NEW --key OLD`; "
+    "else compare the ledger with its last backup."
+)
+
+
+def _damaged(run_id: str, seq: int, why: str, hint: str = "") -> Damaged:
     return Damaged(
         f"receipts of {run_id} do not verify at seq {seq}: {why}",
         seq=seq,
-        next="Nothing runs on top of it. Compare the ledger with its last backup before you go on.",
+        next=hint or "Nothing runs on top of it. Compare the ledger with its last backup before you go on.",
     )

@@ -39,13 +39,19 @@ def init_gcp(
         put_json({"parts": [asdict(p) for p in parts_of(wanted)], "block": block_of(wanted)})
         return
     for part in parts_of(wanted):
-        say(f"# {part.name}: {part.why}", "bold")
+        _comment(f"{part.name}: {part.why}")
         for command in part.commands:
             typer.echo(command)
-    say("\nThen, in the Warehouse block:", "bold")
+    typer.echo()
+    _comment("then, in the Warehouse block:")
     for name, value in block_of(wanted).items():
-        typer.echo(f"  {name}: {value}")
-    say("Run the worker with the worker's account attached; look with `--check`.", "bold")
+        _comment(f"  {name}: {value}")
+    _comment("Run the worker with the worker's account attached; look with `--check`.")
+
+
+def _comment(text: str) -> None:
+    """Print what is for people: a shell that is given the whole output passes over it."""
+    typer.secho(f"# {text}", bold=True)
 
 
 def block_of(wanted: Wanted) -> dict[str, object]:

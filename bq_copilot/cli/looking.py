@@ -112,7 +112,9 @@ def _write(path: Path, text: str) -> None:
 def verify(
     run: Annotated[str, typer.Argument(metavar="[RUN|FILE.zip]", help="Id of the run, or an exported one.")] = "",
     all: Annotated[bool, typer.Option("--all", help="Check every run of the ledger.")] = False,
-    key: Annotated[str, typer.Option(help="Public key that must have signed each head, ed25519:….")] = "",
+    key: Annotated[
+        list[str] | None, typer.Option(help="Public key that must have signed each head, ed25519:…; repeated: any.")
+    ] = None,
     json: Json = False,
     environment: Environment = "default",
 ) -> None:
@@ -122,9 +124,9 @@ def verify(
     if run.endswith(".zip"):
         from bq_copilot.checks import check_bundle  # noqa: PLC0415 - needs no installation, and no ledger
 
-        found = [check_bundle(Path(run), key)]
+        found = [check_bundle(Path(run), ",".join(key or ()))]
     else:
-        found = Copilot(environment=environment, via="cli").verify(run or None, key=key)
+        found = Copilot(environment=environment, via="cli").verify(run or None, key=",".join(key or ()))
     good = not any(not c["verified"] for c in found)
     if json:
         put_json({"verified": good, "runs": found})

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import importlib.util
 import io
 import os
 import re
@@ -20,8 +21,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from typer.main import get_command
 
-from bq_copilot.cli.app import run
+from bq_copilot.cli.app import build, run
 from bq_copilot.phases import Phase
 from deployments.local.home import HOME_VARIABLE, PROJECT_ROOT
 from tests.documents import (
@@ -32,7 +34,7 @@ from tests.documents import (
     shows,
 )
 from tests.flows.operator import Operator, verb_of
-from tests.live import RECOVERY, Live
+from tests.live import PATIENCE, RECOVERY, Live
 from tests.waiting import until
 
 NOT_HERE = {
@@ -57,6 +59,14 @@ NOT_HERE = {
         "runs until it is stopped; the stack has it",
         "faults/test_processes.py::test_F01_killed_between_two_steps_goes_on_where_it_stopped",
     ),
+    "bq-copilot init-gcp --project acme --location EU --dataset shop --check": (
+        "asks Google's APIs, with credentials",
+        "warehouse/test_init_gcp.py::test_check_only_reads",
+    ),
+    ".venv/bin/python -m pytest tests/real_bigquery -v": (
+        "asks a real project, with credentials",
+        "real_bigquery/test_real_project.py::test_same_job_id_twice_runs_once_and_is_adopted",
+    ),
     "docker build": (
         "needs Docker and the network",
         "pools/test_templates.py::test_what_the_image_copies_is_there_and_what_it_starts_can_be_imported",
@@ -77,7 +87,7 @@ ENDS_WITH = {"policy explain": 3}
 
 AS_WELL = {
     "python -m deployments.local.sample_data": ("--scale", "0.01"),
-    "bq-copilot eval sample": ("--most-seconds", "0.001"),
+    "bq-copilot eval sample": ("--most-seconds", "0.000000001"),
 }
 """What is added to a command, so that it does not take a minute; the document has the option too."""
 
@@ -151,7 +161,12 @@ def code_of(command: Command, stack: Live) -> int:
 
 
 def typed(command: Command, words: list[str], operator: Operator) -> Done:
-    """Run it: our program in this process unless it stays, everything else in one of its own."""
+    """Run it: our program in this process unless it stays, everything else in one of its own; `>` writes a file."""
+    if ">" in words:
+        words, target = words[: words.index(">")], words[words.index(">") + 1]
+        done = typed(command, words, operator)
+        Path(target).write_text(done.out, "utf-8")
+        return done
     if words[0] != "bq-copilot":
         return elsewhere(words, operator)
     verb = verb_of(command)
@@ -199,10 +214,10 @@ def looked_at(words: list[str]) -> Done:
     address = re.search(r"http://127\.0\.0\.1:\d+/", line)
     try:
         assert address is not None, line
-        assert httpx.get(address.group(0), timeout=20).status_code == httpx.codes.OK
+        assert httpx.get(address.group(0), timeout=PATIENCE).status_code == httpx.codes.OK
     finally:
         process.send_signal(signal.SIGINT)
-        out, _ = process.communicate(timeout=20)
+        out, _ = process.communicate(timeout=RECOVERY)
     return Done(process.returncode, line + out, "")
 
 
@@ -217,7 +232,7 @@ def elsewhere(words: list[str], operator: Operator) -> Done:
         rest = [str(PROJECT_ROOT / w) if w.endswith(".json") else w for w in rest]
     command = [sys.executable, *(["-m", "prefect", "--no-prompt"] if program == "prefect" else []), *rest]
     environ = {**os.environ, "PREFECT_API_URL": operator.stack.record.prefect_api_url, "DO_NOT_TRACK": "1", **given}
-    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=RECOVERY, check=False)
     if pool:
         operator.stack.prefect("DELETE", "/work_pools/documents")
     if words[1:4] == ["deployment", "schedule", "create"]:
@@ -233,8 +248,28 @@ def elsewhere(words: list[str], operator: Operator) -> Done:
 
 @pytest.mark.parametrize("begin", NOT_HERE)
 def test_what_is_not_run_here_is_shown_and_tested_elsewhere(begin: str) -> None:
-    """Each row of the table is a command of a document, and names a test that is there."""
-    assert any(c.name.startswith(begin) for p in DOCUMENTS for c in commands_of(p)), "no document shows it any more"
+    """Each row of the table is a command of a document that its program understands, and names a test that is there."""
+    shown = [c for p in DOCUMENTS for c in commands_of(p) if c.name.startswith(begin)]
+    assert shown, "no document shows it any more"
+    for command in shown:
+        understood([w for w in command.words if not SET.fullmatch(w)])
     file, name = NOT_HERE[begin][1].split("::")
     tree = ast.parse((PROJECT_ROOT / "tests" / file).read_text("utf-8"))
     assert name in {n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)}
+
+
+def understood(words: list[str]) -> None:
+    """Fail when the program has no such command or option; what only a shell or Docker knows is for its own test."""
+    if words[0] == "prefect":
+        from prefect.cli._app import _app
+
+        _app.parse_args(words[1:], exit_on_error=False, print_error=False)
+    elif words[0] == "bq-copilot":
+        node = get_command(build())
+        while (below := getattr(node, "commands", None)) is not None:
+            node, words = below[words[1]], words[1:]
+        node.make_context("bq-copilot", words[1:])
+    elif words[1:2] == ["-m"]:
+        assert importlib.util.find_spec(words[2]) is not None, words
+    else:
+        assert words[0] in {"make", "docker"}, words

@@ -138,6 +138,16 @@ def test_a_signed_head_is_checked_with_the_key_that_is_trusted(tmp_path: Path) -
     assert bad["error"] is not None and "signed with another key" in bad["error"]["message"]
 
 
+def test_runs_of_both_keys_verify_after_a_change_of_keys(tmp_path: Path) -> None:
+    """Any of the keys that are named will do; where the old one is forgotten, the hint says how to name it."""
+    signed, new = Signed(tmp_path), signatures.new_key()[1]
+    signed.end_again()
+    run_id = signed.run.run_id
+    assert check_all(signed.installation, run_id, f"{new},{signed.key}")[0]["verified"]
+    (bad,) = check_all(signed.installation, run_id, new)
+    assert bad["error"] is not None and "--key NEW --key OLD" in bad["error"]["next"]
+
+
 def test_a_run_that_was_written_anew_from_the_start_does_not_match_its_signature(tmp_path: Path) -> None:
     """All rows with a chain that fits, and a list of runs that agrees: only the key could have made the signature."""
     from tests.unit.test_verifying import _resealed

@@ -111,7 +111,8 @@ def test_commands_make_accounts_roles_scratch_and_quotas(capsys: pytest.CaptureF
     assert run(["init-gcp", "--project", "acme", "--location", "EU", "--dataset", "shop", "--requester", "ana"]) == 0
     out = capsys.readouterr().out
     assert all(command in out for part in parts_of(PLAN) for command in part.commands)
-    assert "keys create" not in out and f"reading_account: {PLAN.reader}" in out
+    assert "keys create" not in out and f"#   reading_account: {PLAN.reader}" in out
+    assert {line.split()[0] for line in out.splitlines() if line} == {"#", "gcloud", "bq"}, "a shell can be given it"
 
 
 def test_check_only_reads(monkeypatch: pytest.MonkeyPatch) -> None:
