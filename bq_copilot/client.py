@@ -185,7 +185,7 @@ class RunHandle(HistoryVerbs, UndoVerbs):
 
     def fork(
         self,
-        at: int,
+        at: int = 0,
         *,
         answer: str = "",
         sql: Mapping[str, str] | None = None,
@@ -194,7 +194,10 @@ class RunHandle(HistoryVerbs, UndoVerbs):
         request_key: str | None = None,
         start: bool = True,
     ) -> RunHandle:
-        """Begin a new run, yours, from where this one stood after event `at`; `policy` is YAML. Raises Refused."""
+        """Begin a new run, yours, from where this one stood after event `at`; `policy` is YAML. Raises Refused.
+
+        With `at` 0 it goes on from where the edits belong: the newest plan or question, else the beginning.
+        """
         from bq_copilot.fork_recording import record_fork  # noqa: PLC0415 - looking does not need it
 
         key = request_key or uuid.uuid4().hex

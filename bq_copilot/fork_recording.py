@@ -12,7 +12,7 @@ from typing import Any
 from bq_copilot import identity
 from bq_copilot.errors import Conflict, Refused
 from bq_copilot.events import RunReceived
-from bq_copilot.forking import Edits, fork_of
+from bq_copilot.forking import Edits, fork_of, place_of
 from bq_copilot.installation import Installation
 from bq_copilot.journal import UnknownRun, begin
 from bq_copilot.ledger import HeadMoved
@@ -23,12 +23,16 @@ from bq_copilot.version import __version__
 def record_fork(
     at: Installation, parent: str, seq: int, edits: Mapping[str, Any], by: str, via: str, request_key: str
 ) -> str:
-    """Record the fork and return its run id. Raises Refused, UnknownRun, or Conflict for a used request key."""
+    """Record the fork and return its run id; with `seq` 0 it goes on from where its edits belong.
+
+    Raises Refused, UnknownRun, or Conflict for a used request key.
+    """
     events = at.reader.read(parent)
     if not events or events[0].event.kind != "run_received":
         raise UnknownRun(f"There is no run {parent}.", next="List the runs with `bq-copilot runs`.")
     policy = policy_from_yaml(edits["policy"]) if edits["policy"] else None
     wanted = Edits(edits["answer"], edits["sql"], edits["model"], policy)
+    seq = seq or place_of(events, wanted)
     first = fork_of(events, seq, wanted, by, via, at.shelf)
     received = RunReceived(
         question=events[0].event.question,

@@ -67,6 +67,43 @@ def fork_of(events: Sequence[Recorded], seq: int, edits: Edits, by: str, via: st
     )
 
 
+def place_of(events: Sequence[Recorded], edits: Edits) -> int:
+    """Return the event that a fork with these edits goes on from when nobody names one. Raises Refused (`bad_fork`).
+
+    Other SQL belongs to the newest plan that the model proposed, another answer to the newest question; another model
+    or policy is for the run from its beginning.
+    """
+    if edits.sql:
+        found, missing = _plans(events), "it has proposed no plan"
+    elif edits.answer:
+        found, missing = _seqs(events, "question_asked"), "nothing was asked so far"
+    elif edits.model or edits.policy:
+        found, missing = _seqs(events, "run_pinned"), "nothing is pinned so far"
+    else:
+        raise _refused(
+            "Nothing would be different in this fork.", "Give --answer, --sql-file, --model or --policy, or --at."
+        )
+    if not found:
+        hint = f"`bq-copilot trace {events[0].run_id}` shows what there is."
+        raise _refused(f"There is no place to fork from: {missing}.", hint)
+    return found[-1]
+
+
+def _seqs(events: Sequence[Recorded], kind: str) -> list[int]:
+    return [e.seq for e in events if e.event.kind == kind]
+
+
+def _plans(events: Sequence[Recorded]) -> list[int]:
+    """The proposals after which the model's plan is open; those of a retry are not."""
+    return [seq for seq in _seqs(events, "plan_proposed") if _open_plan(*_at(events[:seq])[::2]) is not None]
+
+
+def _open_plan(state: RunState, open_turn: int) -> toolbox.ProposePlan | None:
+    turn = state.turns[open_turn - 1] if open_turn else None
+    call = toolbox.parse(turn.taken.call, turn.tools) if turn and turn.taken else None
+    return call if isinstance(call, toolbox.ProposePlan) else None
+
+
 def _at(events: Sequence[Recorded]) -> tuple[RunState, Phase, int]:
     """Return the state, the phase in which its last whole turn left it, and the number of that turn if it is open."""
     state, phase = RunState(run_id=events[0].run_id), Phase.RECEIVED
@@ -112,7 +149,7 @@ def _answer(
     if not answer:
         return state.answered if here else None
     if not here or state.asked is None:
-        asked = [e.seq for e in events if e.event.kind == "question_asked"]
+        asked = _seqs(events, "question_asked")
         hint = f"A question was asked at event {asked[-1]}: --at {asked[-1]}." if asked else "Nothing was asked so far."
         raise _refused(f"No question is open after event {state.seq}.", hint)
     return QuestionAnswered(turn=state.asked.turn, answer=answer, by=by, via=via)
@@ -123,10 +160,9 @@ def _sql(
 ) -> tuple[tuple[str, str], ...]:
     if not wanted:
         return ()
-    turn = state.turns[open_turn - 1] if open_turn else None
-    call = toolbox.parse(turn.taken.call, turn.tools) if turn and turn.taken else None
-    if not isinstance(call, toolbox.ProposePlan):
-        proposed = [e.seq for e in events if e.event.kind == "plan_proposed"]
+    call = _open_plan(state, open_turn)
+    if call is None:
+        proposed = _plans(events)
         hint = f"A plan was proposed at event {proposed[-1]}: --at {proposed[-1]}." if proposed else "There is no plan."
         raise _refused(f"No plan is open after event {state.seq}.", hint)
     ids = [q.id for q in call.queries]

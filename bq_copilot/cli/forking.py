@@ -17,7 +17,10 @@ from bq_copilot.safe_text import clip, safe
 
 def fork(  # noqa: PLR0913, PLR0917 - one option for each thing that can be another one
     run: RunId,
-    at: Annotated[int, typer.Option(min=1, help="The event after which it goes on; `trace` numbers them.")],
+    at: Annotated[
+        int | None,
+        typer.Option(min=1, help="The event after which it goes on (`trace`); by default where the edit belongs."),
+    ] = None,
     answer: Annotated[str, typer.Option(help="Another answer to the question that is open there.")] = "",
     sql_file: Annotated[Path | None, typer.Option(help="Other SQL for the plan that is open there.")] = None,
     query: Annotated[str, typer.Option(help="Which query the SQL is for; may stay empty if there is one.")] = "",
@@ -31,7 +34,7 @@ def fork(  # noqa: PLR0913, PLR0917 - one option for each thing that can be anot
     sql = {query: _read(sql_file)} if sql_file else {}
     rules = _read(policy) if policy else ""
     parent = Copilot(environment=environment, via="cli").run(run)
-    made = parent.fork(at, answer=answer, sql=sql, model=model, policy=rules, request_key=request_key or None)
+    made = parent.fork(at or 0, answer=answer, sql=sql, model=model, policy=rules, request_key=request_key or None)
     state = made.state
     received, forked = state.received, state.forked
     if json:

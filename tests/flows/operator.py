@@ -28,8 +28,8 @@ from tests.documents import Command
 from tests.live import RECOVERY, Live, asks_about
 
 QUESTION = "What was our total revenue in 2025?"
-AHEAD = 5
-"""Runs that are asked before the first command: to be cancelled, undone, rejected, edited, and to fail."""
+AHEAD = 4
+"""Runs that are asked before the first command: to be cancelled, rejected, edited, and to fail."""
 
 SQL = "SELECT COUNT(*) AS orders FROM `bq-copilot-sandbox.shop.orders`"
 WEEKLY = "every Monday"
@@ -121,7 +121,7 @@ class Operator:
 
     def scheduled(self) -> RunHandle:
         """A finished run with something to undo."""
-        run = self.finish(self.waiting())
+        run = self.once("to undo", lambda: self.finish(self.waiting()))
         self.stack.copilot.followups.accept(self.proposed(run))
         return run
 

@@ -15,6 +15,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,9 +142,12 @@ def to_follow(path: Path) -> list[Command]:
 def test_a_document_is_followed(path: Path, operator: Operator, stack: Live) -> None:
     """Each of its commands, in its order, ends as the document says."""
     for command in to_follow(path):
+        began = time.monotonic()
         words = [*operator.bound(command), *AS_WELL.get(command.name.removesuffix(" OUT_DIR"), ())]
         expected = code_of(command, stack)
+        ready = time.monotonic()
         done = typed(command, words, operator)
+        print(f"{ready - began:5.1f} s + {time.monotonic() - ready:5.1f} s  {command.text}")
         told = f"{command.where}: $ {command.text}\n  as {words}\n  exit {done.code}, not {expected}\n"
         assert done.code == expected, f"{told}{done.out[-1500:]}\n{done.err[-1500:]}"
         operator.heard(command, done.out)
@@ -201,7 +205,7 @@ def stayed_with(words: list[str], operator: Operator) -> Done:
 
     asked = operator.adopt(until(recorded, RECOVERY)[0])
     operator.finish(asked.wait({Phase.AWAITING_APPROVAL}, timeout=RECOVERY))
-    operator.known.setdefault("completed", asked)
+    operator.known["to undo" if "completed" in operator.known else "completed"] = asked
     out, _ = process.communicate(timeout=RECOVERY)
     return Done(process.returncode, out, "")
 
@@ -222,25 +226,41 @@ def looked_at(words: list[str]) -> Done:
 
 
 def elsewhere(words: list[str], operator: Operator) -> Done:
-    """Another program, against the stack's Prefect server; what it made there is taken away again."""
+    """Another program, against the stack's Prefect server."""
     given = dict(w.split("=", 1) for w in words if SET.fullmatch(w))
     program, *rest = [w for w in words if not SET.fullmatch(w)]
-    assert program in {"python", "prefect"}, f"neither run nor in the table: {words}"
-    pool = words[1:3] == ["work-pool", "create"]
-    if pool:
-        rest = ["documents" if w == "bq-copilot" else w for w in rest]
-        rest = [str(PROJECT_ROOT / w) if w.endswith(".json") else w for w in rest]
-    command = [sys.executable, *(["-m", "prefect", "--no-prompt"] if program == "prefect" else []), *rest]
+    if program == "prefect":
+        return by_prefect(rest, operator.stack)
+    assert program == "python", f"neither run nor in the table: {words}"
     environ = {**os.environ, "PREFECT_API_URL": operator.stack.record.prefect_api_url, "DO_NOT_TRACK": "1", **given}
+    command = [sys.executable, *rest]
     done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=RECOVERY, check=False)
-    if pool:
-        operator.stack.prefect("DELETE", "/work_pools/documents")
-    if words[1:4] == ["deployment", "schedule", "create"]:
-        made = operator.stack.prefect("GET", f"/deployments/name/{words[4]}")
-        assert [s["schedule"]["interval"] for s in made["schedules"]] == [60.0]
-        for one in made["schedules"]:
-            operator.stack.prefect("DELETE", f"/deployments/{made['id']}/schedules/{one['id']}")
     return Done(done.returncode, done.stdout, done.stderr)
+
+
+def by_prefect(words: list[str], stack: Live) -> Done:
+    """Prefect's own program, in this process; what it made is looked at and taken away again."""
+    from prefect.cli._app import _app
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    if words[:2] == ["work-pool", "create"]:
+        words = ["documents" if w == "bq-copilot" else w for w in words]
+        words = [str(PROJECT_ROOT / w) if w.endswith(".json") else w for w in words]
+    out, code = io.StringIO(), 0
+    with temporary_settings({PREFECT_API_URL: stack.record.prefect_api_url}), contextlib.redirect_stdout(out):
+        try:
+            _app(words)
+        except SystemExit as end:
+            code = int(end.code or 0)
+    if words[:2] == ["work-pool", "create"]:
+        assert stack.prefect("GET", "/work_pools/documents")["type"] == "kubernetes"
+        stack.prefect("DELETE", "/work_pools/documents")
+    if words[:3] == ["deployment", "schedule", "create"]:
+        made = stack.prefect("GET", f"/deployments/name/{words[3]}")
+        for one in made["schedules"]:
+            stack.prefect("DELETE", f"/deployments/{made['id']}/schedules/{one['id']}")
+        assert [s["schedule"]["interval"] for s in made["schedules"]] == [60.0]
+    return Done(code, out.getvalue(), "")
 
 
 # -- without a stack -------------------------------------------------------------------------------------

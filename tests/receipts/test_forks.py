@@ -11,7 +11,7 @@ from bq_copilot import steps
 from bq_copilot.comparing import compare
 from bq_copilot.errors import Refused
 from bq_copilot.events import Recorded, RunEnded, RunReceived
-from bq_copilot.forking import Edits, fork_of
+from bq_copilot.forking import Edits, fork_of, place_of
 from bq_copilot.journal import Journal, begin
 from bq_copilot.phases import Phase
 from bq_copilot.replaying import replay
@@ -132,6 +132,20 @@ def test_an_edit_that_makes_no_sense_there_says_where_it_would(tmp_path: Path) -
         assert hint in caught.value.next
 
 
+def test_without_an_event_it_goes_on_from_where_the_edit_belongs(tmp_path: Path) -> None:
+    """SQL: the newest plan; an answer: the question; a model: the beginning; nothing at all is no fork."""
+    run = rr.finished(tmp_path)
+    events = run.ledger.read(run.run_id)
+    assert place_of(events, Edits(sql={"": "SELECT 2"})) == seq_of(run, "plan_proposed")
+    assert place_of(events, Edits(model="m")) == seq_of(run, "run_pinned")
+    with pytest.raises(Refused, match="nothing was asked so far"):
+        place_of(events, Edits(answer="x"))
+    with pytest.raises(Refused, match="Nothing would be different"):
+        place_of(events, Edits())
+    asked = rr.waiting_for_answer(tmp_path / "asked")
+    assert place_of(asked.ledger.read(asked.run_id), Edits(answer="no")) == seq_of(asked, "question_asked")
+
+
 def test_a_forks_own_prompts_replay(tmp_path: Path) -> None:
     """What it took over is part of its prompts; they come out again byte for byte."""
     parent = rr.finished(tmp_path)
@@ -160,14 +174,15 @@ def test_F28_fork_as_it_is_typed(home: Path, bq: Bq, prefect: PrefectDouble) -> 
     """A new run in the forker's name is recorded and started; parent and event stand in both its views."""
     run = rr.waiting_for_approval(home)
     (home / "new.sql").write_text("SELECT 2")
-    made = bq("fork", run.run_id, "--at", str(run.state.seq), "--sql-file", str(home / "new.sql"), "--json")
+    made = bq("fork", run.run_id, "--sql-file", str(home / "new.sql"), "--json")
     assert made.code == 0, made.err
+    proposed = seq_of(run, "plan_proposed")
     fork_id = made.json["run_id"]
     shown = bq("show", fork_id, "--json").json
-    assert (shown["parent_run"], shown["parent_seq"]) == (run.run_id, run.state.seq)
+    assert (shown["parent_run"], shown["parent_seq"]) == (run.run_id, proposed)
     assert shown["forked"] == ["the SQL of q1 was edited"]
     assert shown["approval"] is None
-    assert f"forked from {run.run_id} after event {run.state.seq}" in bq("trace", fork_id).out
+    assert f"forked from {run.run_id} after event {proposed}" in bq("trace", fork_id).out
     compared = bq("diff", run.run_id, fork_id, "--json").json
     assert compared["related"].startswith(fork_id)
     assert bq("verify", fork_id).code == 0
