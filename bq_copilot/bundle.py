@@ -53,6 +53,9 @@ class Bundle:
         try:
             with zipfile.ZipFile(path) as archive:
                 yield cls._read(archive, path)
+        except FileNotFoundError as error:
+            hint = "`bq-copilot export RUN --out FILE.zip` makes one."
+            raise Refused(f"There is no file {path}.", code="bad_bundle", next=hint) from error
         except (OSError, zipfile.BadZipFile, KeyError, ValueError, TypeError) as error:
             raise Refused(
                 f"{path} is not an exported run: {error}.",

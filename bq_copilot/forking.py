@@ -95,7 +95,11 @@ def _seqs(events: Sequence[Recorded], kind: str) -> list[int]:
 
 def _plans(events: Sequence[Recorded]) -> list[int]:
     """The proposals after which the model's plan is open; those of a retry are not."""
-    return [seq for seq in _seqs(events, "plan_proposed") if _open_plan(*_at(events[:seq])[::2]) is not None]
+    found: list[int] = []
+    for seq in _seqs(events, "plan_proposed"):
+        state, _, open_turn = _at(events[:seq])
+        found += [seq] if _open_plan(state, open_turn) else []
+    return found
 
 
 def _open_plan(state: RunState, open_turn: int) -> toolbox.ProposePlan | None:

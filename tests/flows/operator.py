@@ -183,6 +183,8 @@ class Operator:
             self.settle(run)
         if words[1:3] == ["followups", "accept"] and "RUN" in words:
             self.proposed()
+        if "FILE.zip" in words and verb == "verify" and not Path("run.zip").exists():
+            self.completed().export(Path("run.zip"))
         if "--digest" in words and run and run.state.plan:
             more[words[words.index("--digest") + 1]] = run.state.plan.digest.removeprefix("sha256:")[:12]
         more |= {"SERIES": series, "RUN": run.run_id if run else ""}
@@ -250,6 +252,7 @@ class Operator:
 
     def lay_out(self) -> None:
         """Write the files that the documents name, and ask ahead."""
+        self.forget_keys()
         self.ready += [self.ask() for _ in range(AHEAD)]
         self.once("asked back", lambda: self.ask("What are our best products?"))
         lines = [{"id": "a", "sql": "SELECT COUNT(*) AS n FROM acme.shop.orders"}]
@@ -278,6 +281,10 @@ class Operator:
         for one in followups.list():
             if one["parent_run"] in {r.run_id for r in self.mine} and one["stands"] == "scheduled":
                 followups.stop(one["series"])
+        self.forget_keys()
+
+    def forget_keys(self) -> None:
+        """Remove the keys that the documents make; a session that was killed may have left them."""
         for name in ("ben", local_user()):
             key_files.path_of(self.stack.home.root, name).unlink(missing_ok=True)
 
