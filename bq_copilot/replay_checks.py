@@ -154,6 +154,15 @@ def _bound(bench: Bench, state: RunState, step: steps.SubmitJob, e: Any) -> Mism
     return _same(query=(step.query.id, e.query), attempt=(step.attempt, e.attempt), intended=(step.intended, True))
 
 
+def _finished(
+    bench: Bench, state: RunState, step: steps.PollJob | steps.SubmitJob, e: ev.JobFinished
+) -> Mismatch | None:
+    """A job is over when the warehouse says so, or when it was intended and could not be sent."""
+    if not isinstance(step, steps.SubmitJob):
+        return _job(bench, state, step, e)
+    return _bound(bench, state, step, e) or _same(ok=(False, e.ok))
+
+
 def _answer(bench: Bench, state: RunState, step: steps.WriteAnswer, e: ev.AnswerWritten) -> Mismatch | None:
     tables: dict[str, tuple[tuple[str, ...], list[list[Any]]]] = {}
     for query, result in state.results.items():
@@ -211,7 +220,7 @@ CHECKS: dict[str, tuple[Any, Check | None]] = {
     "job_submitted": (steps.SubmitJob, _bound),
     "job_adopted": (steps.SubmitJob, _bound),
     "job_cancel_requested": (steps.CancelJob, _job),
-    "job_finished": (steps.PollJob, _job),
+    "job_finished": ((steps.PollJob, steps.SubmitJob), _finished),
     "undo_intended": (steps.UndoEffect, _undo),
     "undo_done": (steps.UndoEffect, _undo),
     "export_intended": (steps.ExportTable, _export),

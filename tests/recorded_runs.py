@@ -197,8 +197,8 @@ class Recording:
         assert plan is not None and plan.request is not None
         return self.add(ev.ApprovalConsumed(request_id=plan.request.request_id, digest=plan.digest))
 
-    def job(self, query: str = "q1", *, fails: str = "", done: bool = True) -> Recording:
-        """One job runs to its end, or is on the warehouse."""
+    def job(self, query: str = "q1", *, fails: str = "", done: bool = True, sent: bool = True) -> Recording:
+        """One job runs to its end, or is on the warehouse; one that is not `sent` was refused on the way there."""
         job_id = identity.job_id(self.run_id, query, 1, 1)
         place = {"query": query, "job_id": job_id, "attempt": 1}
         self.add(
@@ -211,7 +211,8 @@ class Recording:
                 maximum_bytes_billed=20 * 2**20,
             )
         )
-        self.add(ev.JobSubmitted(**place, state="RUNNING"))
+        if sent:
+            self.add(ev.JobSubmitted(**place, state="RUNNING"))
         if not done:
             return self
         failure = Failure(code="invalid", message=fails) if fails else None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -229,7 +230,7 @@ class Operator:
             "FILE.parquet": "answer.parquet",
             "FOLDER": "spider2",
             "OUT_DIR": "tables",
-            "TABLE": f"documents_{self.folder.name.replace('-', '_')}",
+            "TABLE": f"documents_{secrets.token_hex(4)}",
             "gpt-4.1": MODEL,
             "https://models.example/v1": self.stack.record.model_url,
             code: self.said.get("sign", "\n").splitlines()[-1],

@@ -1,7 +1,8 @@
 """README.md and docs/ followed from top to bottom: every command that they show is run, or stands in one table.
 
-In this process where it is `bq-copilot`, else in one of its own, on the stack of the session. A command that is
-neither run nor in the table fails, and so does one that ends otherwise than its document says.
+On the stack of the session, in this process unless the command stays with a run or serves a page: starting Python
+costs more than most commands. A command that is neither run nor in the table fails, and so does one that ends otherwise
+than its document says.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ import importlib.util
 import io
 import os
 import re
+import runpy
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -161,7 +163,7 @@ def code_of(command: Command) -> int:
 
 
 def typed(command: Command, words: list[str], operator: Operator) -> Done:
-    """Run it: our program in this process unless it stays, everything else in one of its own; `>` writes a file."""
+    """Run it in this process unless it stays; `>` writes a file."""
     if ">" in words:
         words, target = words[: words.index(">")], words[words.index(">") + 1]
         done = typed(command, words, operator)
@@ -222,16 +224,29 @@ def looked_at(words: list[str]) -> Done:
 
 
 def elsewhere(words: list[str], operator: Operator) -> Done:
-    """Another program, against the stack's Prefect server."""
+    """Another program, in this process too, against the stack's Prefect server."""
     given = dict(w.split("=", 1) for w in words if SET.fullmatch(w))
     program, *rest = [w for w in words if not SET.fullmatch(w)]
     if program == "prefect":
         return by_prefect(rest, operator.stack)
-    assert program == "python", f"neither run nor in the table: {words}"
-    environ = {**os.environ, "PREFECT_API_URL": operator.stack.record.prefect_api_url, "DO_NOT_TRACK": "1", **given}
-    command = [sys.executable, *rest]
-    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=RECOVERY, check=False)
-    return Done(done.returncode, done.stdout, done.stderr)
+    assert program == "python" and rest[0] == "-m", f"neither run nor in the table: {words}"
+    out = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out):
+        for name, value in {"PREFECT_API_URL": operator.stack.record.prefect_api_url, **given}.items():
+            patch.setenv(name, value)
+        patch.setattr(sys, "argv", rest[1:])
+        patch.delitem(sys.modules, rest[1], raising=False)  # as a program it is loaded anew
+        code = exit_code(lambda: runpy.run_module(rest[1], run_name="__main__", alter_sys=True))
+    return Done(code, out.getvalue(), "")
+
+
+def exit_code(program: Callable[[], object]) -> int:
+    """What the program ends with."""
+    try:
+        program()
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
 
 
 def by_prefect(words: list[str], stack: Live) -> Done:
@@ -242,12 +257,9 @@ def by_prefect(words: list[str], stack: Live) -> Done:
     if words[:2] == ["work-pool", "create"]:
         words = ["documents" if w == "bq-copilot" else w for w in words]
         words = [str(PROJECT_ROOT / w) if w.endswith(".json") else w for w in words]
-    out, code = io.StringIO(), 0
+    out = io.StringIO()
     with temporary_settings({PREFECT_API_URL: stack.record.prefect_api_url}), contextlib.redirect_stdout(out):
-        try:
-            _app(words)
-        except SystemExit as end:
-            code = int(end.code or 0)
+        code = exit_code(lambda: _app(words))
     if words[:2] == ["work-pool", "create"]:
         assert stack.prefect("GET", "/work_pools/documents")["type"] == "kubernetes"
         stack.prefect("DELETE", "/work_pools/documents")

@@ -55,6 +55,14 @@ def test_a_follow_up_that_a_person_added_later_repeats(tmp_path: Path) -> None:
     assert replayed(run).difference is None
 
 
+def test_a_job_that_was_refused_when_it_was_sent_repeats(tmp_path: Path) -> None:
+    """It is over without ever having been submitted; a success without a submission is named."""
+    run = rr.approved(tmp_path).job(fails="Quota exceeded", sent=False)
+    assert replayed(run).difference is None
+    events, seq = altered(run, "job_finished", ok=True, failure=None)
+    assert f"at seq {seq}: expected ok False, got True" in str(replayed(run, events).difference)
+
+
 CHANGED: list[tuple[str, dict[str, Any], str]] = [
     ("turn_requested", {"prompt_digest": "sha256:0"}, "expected prompt sha256:"),
     ("turn_requested", {"tools": ["give_up"]}, "expected tools "),

@@ -284,8 +284,11 @@ class Walker:
                 )
             case steps.SubmitJob(query=query, attempt=attempt):
                 kind = ev.JobAdopted if chance < 0.3 else ev.JobSubmitted
-                job_id = self.journal.state.jobs[query.id].intent.job_id
-                return kind(query=query.id, job_id=job_id, attempt=attempt, state="PENDING")
+                known = _of(self.journal.state.jobs[query.id])
+                if chance > 0.97:
+                    refused = Failure(code="quotaExceeded", message="not today")
+                    return ev.JobFinished(**known, ok=False, failure=refused, retryable=False)
+                return kind(**known, state="PENDING")
             case steps.PollJob(job=job):
                 if job.cancel_requested and chance < 0.2:
                     until = self.ledger.now() + timedelta(seconds=5)
