@@ -194,10 +194,7 @@ class RunHandle(HistoryVerbs, UndoVerbs):
         request_key: str | None = None,
         start: bool = True,
     ) -> RunHandle:
-        """Begin a new run, yours, from where this one stood after event `at`; `policy` is YAML. Raises Refused.
-
-        With `at` 0 it goes on from where the edits belong: the newest plan or question, else the beginning.
-        """
+        """Begin a new run, yours, from event `at` (0: where the edits belong); `policy` is YAML. Raises Refused."""
         from bq_copilot.fork_recording import record_fork  # noqa: PLC0415 - looking does not need it
 
         key = request_key or uuid.uuid4().hex
