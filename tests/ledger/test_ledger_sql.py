@@ -17,7 +17,8 @@ from bq_copilot.journal import Journal, UnknownRun, begin
 from bq_copilot.ledger import HeadMoved
 from bq_copilot.ledger_sql import SqlLedger
 from bq_copilot.receipts import verify
-from tests.unit.walker import Walker, received
+from tests.unit.samples import received
+from tests.unit.walker import Walker
 
 
 def wait(number: int = 1) -> ev.Waited:

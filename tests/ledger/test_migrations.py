@@ -17,7 +17,7 @@ from bq_copilot.journal import Journal, begin
 from bq_copilot.ledger_sql import SqlLedger
 from bq_copilot.shelf import Shelf
 from bq_copilot.verifying import check_run
-from tests.unit.walker import received
+from tests.unit.samples import received
 
 SCHEMAS = sorted((Path(__file__).parent / "schemas").glob("*.sql"))
 GOLDEN = Path(__file__).parents[1] / "golden"

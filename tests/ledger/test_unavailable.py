@@ -22,7 +22,7 @@ from bq_copilot.errors import LedgerUnavailable, Superseded
 from bq_copilot.journal import Journal, begin
 from bq_copilot.ledger_sql import SqlLedger
 from bq_copilot.receipts import verify
-from tests.unit.walker import received
+from tests.unit.samples import received
 
 
 def wait(number: int = 1, text: str = "r") -> ev.Waited:

@@ -21,7 +21,8 @@ from bq_copilot.transitions import fold
 from tests import recorded_runs as rr
 from tests.cli.conftest import Bq, bq, home, prefect  # noqa: F401 - fixtures
 from tests.cli.prefect_double import PrefectDouble
-from tests.unit.walker import SHELF, Walker
+from tests.unit.samples import SHELF
+from tests.unit.walker import Walker
 
 
 def forked(events: list[Recorded], seq: int, edits: Edits | None = None, shelf: object = SHELF) -> Journal:

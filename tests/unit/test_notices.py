@@ -26,8 +26,8 @@ from bq_copilot.values import Failure
 from bq_copilot.views import show
 from bq_copilot.waiting_list import waiting_states
 from tests import recorded_runs as rr
+from tests.unit.samples import request_for
 from tests.unit.test_recovery_sweep import Place, Prefect, run_at
-from tests.unit.walker import request_for
 
 RULES = Notifications(remind_after_seconds=600)
 

@@ -19,7 +19,8 @@ from bq_copilot.recovering import Remedy
 from bq_copilot.testing import MemoryLedger
 from bq_copilot.values import Failure
 from deployments.recovery import Recovery
-from tests.unit.walker import Walker, received
+from tests.unit.samples import received
+from tests.unit.walker import Walker
 
 
 @dataclass

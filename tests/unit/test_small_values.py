@@ -19,7 +19,7 @@ from bq_copilot.ports import DryRun
 from bq_copilot.shelf import Shelf
 from bq_copilot.testing import MemoryBlobs
 from bq_copilot.values import INLINE_LIMIT, ResultColumn, ToolCall
-from tests.unit.walker import verdict
+from tests.unit.samples import verdict
 
 numbers = st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)
 json_values = st.recursive(

@@ -15,7 +15,8 @@ from bq_copilot.phases import TERMINAL
 from bq_copilot.receipts import verify
 from bq_copilot.state import RunState
 from bq_copilot.transitions import IllegalTransition, apply, fold
-from tests.unit.walker import Walker, ended, pinned, received
+from tests.unit.samples import ended, pinned, received
+from tests.unit.walker import Walker
 
 seeds = st.integers(0, 2**31)
 
