@@ -15,11 +15,10 @@ from collections.abc import Mapping
 from deployments.local.child import Child
 from deployments.local.environment import host_environment
 from deployments.local.files import try_lock
-from deployments.local.home import LAUNCHER, Home
-from deployments.local.looping import bury_strangers, drain, stop_all, wake_on_signals
-from deployments.local.plan import ProcessPlan
+from deployments.local.home import Home
+from deployments.local.looping import bury_strangers, stop_all, supervise
+from deployments.local.plan import ProcessPlan, forked, warm_runner
 from deployments.local.prepared import place_certificate
-from deployments.local.probes import Listening
 
 TICK_SECONDS = 0.2
 SHARED = ("PREFECT_RESULTS_LOCAL_STORAGE_PATH", "PREFECT_RESULTS_DEFAULT_STORAGE_BLOCK")
@@ -31,16 +30,11 @@ def host_plan(home: Home, environ: Mapping[str, str]) -> list[ProcessPlan]:
     env = host_environment(home, environ)
     if env["PREFECT_API_URL"].startswith("http://"):
         env.setdefault("PREFECT_API_SSL_CERT_FILE", str(home.certificate))  # no TLS: see `local.environment`
-    warm = (sys.executable, "-m", "deployments.warm.zygote")
     return [
-        ProcessPlan("warm", warm, env, Listening(home.warm_socket), needed=False),
-        ProcessPlan("worker", _forked("deployments.host_worker"), env, after=("warm",), stop_seconds=8),
-        ProcessPlan("recovery", _forked("deployments.recovery"), env, after=("warm",)),
+        warm_runner(env, home),
+        ProcessPlan("worker", forked("deployments.host_worker"), env, after=("warm",), stop_seconds=8),
+        ProcessPlan("recovery", forked("deployments.recovery"), env, after=("warm",)),
     ]
-
-
-def _forked(module: str) -> tuple[str, ...]:
-    return (sys.executable, "-I", "-S", str(LAUNCHER), module)
 
 
 class Host:
@@ -48,21 +42,14 @@ class Host:
 
     def __init__(self, home: Home, environ: Mapping[str, str], *, output: bool = False) -> None:
         self._children = [Child(p, None if output else home.log(p.name)) for p in host_plan(home, environ)]
-        self._asked_to_stop = False
 
     def run(self) -> None:
         """Until SIGTERM or SIGINT."""
-        wake, _ = wake_on_signals(self._stop)
-        while not self._asked_to_stop:
-            settled = {child.plan.name for child in self._children if child.record().is_settled}
-            for child in self._children:
-                child.step(settled)
-            bury_strangers({child.pid for child in self._children if child.pid is not None})
-            drain(wake, TICK_SECONDS)
+        supervise(self._children, TICK_SECONDS, self._bury)
         stop_all(self._children)
 
-    def _stop(self, _number: int, _frame: object) -> None:
-        self._asked_to_stop = True
+    def _bury(self) -> None:
+        bury_strangers({child.pid for child in self._children if child.pid is not None})
 
 
 def missing(environ: Mapping[str, str]) -> str:

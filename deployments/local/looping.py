@@ -1,4 +1,4 @@
-"""The parts of a supervising loop: wake on a signal or after a moment, stop all children, bury strangers.
+"""The supervising loop and its parts: wake on a signal or after a moment, stop all children, bury strangers.
 
 Decides: the order of goodbye, SIGTERM before SIGKILL. Never does: start anything. Why this shape: the local stack and
 a worker host run the same loop over different children.
@@ -10,11 +10,28 @@ import os
 import select
 import signal
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 
 from deployments.local.child import Child
 from deployments.local.waiting import wait_until
+
+
+def supervise(children: Sequence[Child], seconds: float, after_each: Callable[[], None]) -> None:
+    """Let each child take one step, and again after `seconds` or a signal, until SIGTERM or SIGINT."""
+    asked_to_stop = False
+
+    def stop(_number: int, _frame: object) -> None:
+        nonlocal asked_to_stop
+        asked_to_stop = True
+
+    wake = _wake_on_signals(stop)
+    while not asked_to_stop:
+        settled = {child.plan.name for child in children if child.record().is_settled}
+        for child in children:
+            child.step(settled)
+        after_each()
+        _drain(wake, seconds)
 
 
 def stop_all(children: Sequence[Child]) -> None:
@@ -30,19 +47,19 @@ def stop_all(children: Sequence[Child]) -> None:
         child.stopped()
 
 
-def wake_on_signals(stop: object) -> tuple[int, int]:
+def _wake_on_signals(stop: Callable[[int, object], None]) -> int:
     """Signals interrupt the pause of the loop at once: a dead child is seen in milliseconds."""
     wake, tell = os.pipe()
     os.set_blocking(wake, False)
     os.set_blocking(tell, False)
     signal.set_wakeup_fd(tell, warn_on_full_buffer=False)
-    signal.signal(signal.SIGTERM, stop)  # pyright: ignore[reportArgumentType]
-    signal.signal(signal.SIGINT, stop)  # pyright: ignore[reportArgumentType]
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    return wake, tell
+    return wake
 
 
-def drain(wake: int, seconds: float) -> None:
+def _drain(wake: int, seconds: float) -> None:
     ready, _, _ = select.select([wake], [], [], seconds)
     if ready:
         os.read(wake, 4096)

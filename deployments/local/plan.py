@@ -65,11 +65,11 @@ def stack_plan(home: Home, ports: Mapping[str, int], environ: Mapping[str, str])
 
 def _whole_plan(home: Home, ports: Mapping[str, int], environ: Mapping[str, str]) -> list[ProcessPlan]:
     env = stack_environment(home, ports, environ, login_of(home))
-    plan = [_server(env, ports), _warm(env, home), _worker(env, ports), *_warehouse(env, home, ports)]
+    plan = [_server(env, ports), warm_runner(env, home), _worker(env, ports), *_warehouse(env, home, ports)]
     if uses_offline_model(environ):
         plan.append(_model(env, ports))
     if _exists("deployments.recovery"):
-        plan.append(ProcessPlan("recovery", _forked("deployments.recovery"), env, after=("warm",)))
+        plan.append(ProcessPlan("recovery", forked("deployments.recovery"), env, after=("warm",)))
     return plan
 
 
@@ -83,7 +83,8 @@ def _server(env: dict[str, str], ports: Mapping[str, int]) -> ProcessPlan:
     return ProcessPlan("server", argv, {**without_secrets(env), **database, **login}, probe, stop_seconds=8)
 
 
-def _warm(env: dict[str, str], home: Home) -> ProcessPlan:
+def warm_runner(env: dict[str, str], home: Home) -> ProcessPlan:
+    """The preloaded interpreter that others are forked from."""
     argv = _module("deployments.warm.zygote")
     return ProcessPlan("warm", argv, env, Listening(home.warm_socket), needed=False)
 
@@ -91,7 +92,7 @@ def _warm(env: dict[str, str], home: Home) -> ProcessPlan:
 def _worker(env: dict[str, str], ports: Mapping[str, int]) -> ProcessPlan:
     api = f"http://127.0.0.1:{ports['server']}/api"
     probe = Heartbeat(api, WORK_POOL, WORKER_NAME, fresh_seconds=6 * WORKER_HEARTBEAT_SECONDS, login=env.get(LOGIN, ""))
-    argv = _forked("deployments.local.worker")
+    argv = forked("deployments.local.worker")
     return ProcessPlan("worker", argv, env, probe, after=("warm",), stop_seconds=8)
 
 
@@ -125,7 +126,7 @@ def _module(name: str, *arguments: str) -> tuple[str, ...]:
     return (sys.executable, "-m", name, *arguments)
 
 
-def _forked(name: str) -> tuple[str, ...]:
+def forked(name: str) -> tuple[str, ...]:
     """From the warm runner: its imports are done, so that a killed worker is back in half a second."""
     return (sys.executable, "-I", "-S", str(LAUNCHER), name)
 

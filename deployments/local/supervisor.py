@@ -19,7 +19,7 @@ from deployments.local.child import Child
 from deployments.local.files import try_lock
 from deployments.local.home import PROJECT_ROOT, Home
 from deployments.local.login import login_of
-from deployments.local.looping import drain, stop_all, wake_on_signals
+from deployments.local.looping import stop_all, supervise
 from deployments.local.plan import LEDGER_VARIABLE, ProcessPlan, stack_plan, urls
 from deployments.local.ports import choose_ports
 from deployments.local.prepared import place_certificate, place_database
@@ -39,24 +39,14 @@ class Supervisor:
         self._ledger_url = environ.get(LEDGER_VARIABLE) or home.ledger_url
         self._children = [self._child(plan) for plan in stack_plan(home, ports, environ)]
         self._written: StackRecord | None = None
-        self._asked_to_stop = False
 
     def _child(self, plan: ProcessPlan) -> Child:
         return Child(plan, self._home.log(plan.name))
 
     def run(self) -> None:
         """Until SIGTERM or SIGINT."""
-        wake, _ = wake_on_signals(self._stop)
-        while not self._asked_to_stop:
-            settled = {child.plan.name for child in self._children if child.record().is_settled}
-            for child in self._children:
-                child.step(settled)
-            self._write()
-            drain(wake, _TICK_SECONDS)
+        supervise(self._children, _TICK_SECONDS, self._write)
         self._shut_down()
-
-    def _stop(self, _number: int, _frame: object) -> None:
-        self._asked_to_stop = True
 
     def _shut_down(self) -> None:
         first = [c for c in self._children if c.plan.name != _STOPPED_LAST]
