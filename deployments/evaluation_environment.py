@@ -7,21 +7,18 @@ the key is kept as a secret of the new Language Model block.
 from __future__ import annotations
 
 import asyncio
-import os
 
-from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 from pydantic import SecretStr
 
 from blocks.environment import open_environment
 from blocks.language_model import LanguageModel
 from bq_copilot.identity import short_hash
-from deployments.local.login import login_for
+from deployments.prefect_settings import at_server
 
 
 def with_model(api_url: str, environment: str, model: str, base_url: str, key: str) -> str:
     """Write the environment on this server and return its name."""
-    login = login_for(api_url, os.environ) or None
-    with temporary_settings({PREFECT_API_URL: api_url, PREFECT_API_AUTH_STRING: login}):
+    with at_server(api_url):
         return asyncio.run(_write(environment, model, base_url, key))
 
 

@@ -1,8 +1,8 @@
 """What the expected queries of an evaluation set give, run under the same policy as every other query.
 
 Decides nothing about right or wrong: each query passes the gate, is priced by a dry run against the policy's ceiling,
-and runs as a read-only job under an id that follows from it, so that an evaluation that goes on finds it again. What
-policy, gate or ceiling refuse is not run, and the reason comes back instead of rows.
+and runs as a read-only job of whoever evaluates, under an id that follows from it, so that an evaluation that goes on
+finds it again. What policy, gate or ceiling refuse is not run, and the reason comes back instead of rows.
 """
 
 from __future__ import annotations
@@ -13,8 +13,6 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 
-from prefect.settings import PREFECT_API_URL, temporary_settings
-
 from blocks.environment import Environment, open_environment
 from bq_copilot.catalog import Catalog
 from bq_copilot.errors import Conflict, CopilotError, Refused
@@ -22,8 +20,9 @@ from bq_copilot.estimates import judge
 from bq_copilot.evals.gold import Gold, order_of
 from bq_copilot.gate.engines import GuardedGate, open_gate
 from bq_copilot.identity import short_hash
-from bq_copilot.ports import JobSpec, JobView
+from bq_copilot.ports import JobSpec, JobView, Warehouse
 from bq_copilot.retrieval.units import families_of
+from deployments.prefect_settings import at_server
 from tasks.schemas import fetch
 
 MOST_ROWS = 5_000
@@ -34,7 +33,7 @@ SECONDS = 120.0
 
 def expected_results(api_url: str, environment: str, queries: Mapping[str, str]) -> dict[str, Gold]:
     """Return what each query gives, by the question's id."""
-    with temporary_settings({PREFECT_API_URL: api_url}):
+    with at_server(api_url):
         return asyncio.run(_all(environment, queries))
 
 
@@ -65,13 +64,14 @@ def _rows(env: Environment, gate: GuardedGate, question: str, sql: str) -> Gold:
         said = "; ".join(f"{f.rule}: {f.message}" for f in verdict.findings if f.severity == "deny")
         raise Refused(said, code="gate_denied")
     judge(question, env.warehouse.dry_run(verdict.sql, ()), verdict, env.policy, gate.catalog)
-    env.warehouse.prepare()
+    runs = env.warehouse.acting_for(env.local_user)
+    runs.prepare()
     for attempt in range(1, ATTEMPTS + 1):
-        job = _done(env, _spec(env, gate, verdict.sql, attempt))
+        job = _done(runs, _spec(env, gate, verdict.sql, attempt))
         if job.failure is not None:
             raise Refused(job.failure.message, code=job.failure.code)
         try:
-            page = env.warehouse.page(job.job_id, MOST_ROWS)
+            page = runs.page(job.job_id, MOST_ROWS)
         except CopilotError:
             continue  # its table has expired: once more under the next id
         if page.row_count > len(page.rows):
@@ -94,14 +94,14 @@ def _spec(env: Environment, gate: GuardedGate, sql: str, attempt: int) -> JobSpe
     )
 
 
-def _done(env: Environment, spec: JobSpec) -> JobView:
+def _done(runs: Warehouse, spec: JobSpec) -> JobView:
     """Return the finished job; one that is there under this id already is taken as it is."""
     pause = threading.Event()
     with suppress(Conflict):  # an earlier evaluation sent it: the id follows from the text and the schemas
-        env.warehouse.insert(spec)
+        runs.insert(spec)
     until = time.monotonic() + SECONDS
     while time.monotonic() < until:
-        job = env.warehouse.job(spec.job_id)
+        job = runs.job(spec.job_id)
         if job is None or job.fingerprint not in {"", spec.fingerprint}:
             raise Refused(f"job {spec.job_id} is not the one that was sent", code="stranger")
         if job.state == "DONE":

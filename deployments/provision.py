@@ -24,15 +24,15 @@ from prefect.client.schemas.actions import (
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterTags
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
-from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
+from prefect.settings import PREFECT_API_URL
 
 from blocks.registry import BLOCK_TYPES, default_blocks
 from bq_copilot.scheduling import TAG, TEMPLATE
 from deployments.automations import provision_automations
 from deployments.block_documents import provision_blocks
 from deployments.local.home import Home
-from deployments.local.login import login_for
 from deployments.local.records import StackRecord, read_record
+from deployments.prefect_settings import at_server
 from deployments.specification import (
     LIMITS,
     DeploymentSpec,
@@ -214,8 +214,7 @@ def main() -> int:
         print("no Prefect server: set PREFECT_API_URL, or start the local stack with `bq-copilot up`")
         return 5
     local = stack if stack and stack.prefect_api_url == api_url else None
-    login = login_for(api_url, os.environ) or None
-    with temporary_settings({PREFECT_API_URL: api_url, PREFECT_API_AUTH_STRING: login}):
+    with at_server(api_url):
         changes = provision(load_plan(local))
     print("\n".join(changes) or "nothing to change")
     return 0

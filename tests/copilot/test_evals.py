@@ -19,10 +19,11 @@ from bq_copilot.evals.scoring import Score, by_group, fault_of, not_answered, sc
 from bq_copilot.evals.spider2 import imported, written
 from bq_copilot.evals.suite import EvalQuestion, EvalSet, Expected, read_suite
 from bq_copilot.phases import Phase
-from bq_copilot.testing import ScriptedModel
+from bq_copilot.ports import JobSpec, JobView
+from bq_copilot.testing import MemoryWarehouse, ScriptedModel
 from bq_copilot.values import Failure
 from deployments.expected_results import run_all
-from tests.copilot.world import DESCRIBE, GIVE_UP, LIST, PAGE, SQL, answer, plan, policy, shop
+from tests.copilot.world import DESCRIBE, GIVE_UP, LIST, ORDERS, PAGE, SQL, answer, plan, policy, shop
 from tests.inprocess import plain_tasks, play
 
 SAMPLE = Path(__file__).parents[2] / "deployments/local/sample_data/eval.yaml"
@@ -212,6 +213,35 @@ async def test_a_question_with_an_expected_query_is_scored_by_execution_match() 
     assert "gate_denied" in found["b"].problem and "gate_denied" in found["c"].problem
     assert score(asked_sql, [], run.state, {"q1": PAGE.rows}, found["b"]).unanswered
     assert len([j for j in world.warehouse.jobs if j.startswith("bqc-eval-")]) == 1
+
+
+class Planning(MemoryWarehouse):
+    """A warehouse whose planner may only look; what runs is another account's."""
+
+    writes = False
+
+    def __init__(self) -> None:
+        super().__init__([ORDERS], PAGE)
+        self.acted: dict[str, MemoryWarehouse] = {}
+
+    def acting_for(self, requester: str) -> MemoryWarehouse:
+        """Another adapter for each who asks."""
+        return self.acted.setdefault(requester, MemoryWarehouse([ORDERS], PAGE))
+
+    def insert(self, spec: JobSpec) -> JobView:
+        """Refused, as BigQuery would."""
+        raise Refused("the reading account sends no job", code="reading_account")
+
+
+async def test_an_expected_query_is_a_job_of_whoever_evaluates() -> None:
+    """Where the planner's account may only look, its dry run prices and the requester's account runs."""
+    planner = Planning()
+    world = shop(warehouse=planner)
+    with plain_tasks():
+        found = await run_all(world, {"a": SQL})
+    assert found["a"].rows == PAGE.rows
+    assert planner.dry_runs == 1 and list(planner.acted) == [world.local_user]
+    assert len(planner.acted[world.local_user].jobs) == 1
 
 
 async def test_an_expected_query_over_the_policys_ceiling_is_not_run() -> None:

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import httpx
 import pytest
+from prefect.client.orchestration import get_client
 
 from bq_copilot.errors import Refused
 from deployments.local import stack
 from deployments.local.home import Home
 from deployments.local.login import ask_for_login, login_of
+from deployments.prefect_settings import at_server
 from tests.stack.runs import Runs
 
 
@@ -22,6 +24,18 @@ def test_the_api_answers_to_nobody_without_the_login(runs: Runs, environ: dict[s
     with pytest.raises(Refused, match="is running and asks for a login") as caught:
         stack.up(runs.home, environ, auth=False)
     assert "bq-copilot down" in caught.value.next
+
+
+async def test_a_tool_that_names_the_server_brings_the_login(
+    runs: Runs, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Evaluations and provisioning point Prefect at a server by its address alone."""
+    for name in ("BQ_COPILOT_HOME", "PREFECT_API_AUTH_STRING"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("BQ_COPILOT_HOME", environ["BQ_COPILOT_HOME"])
+    with at_server(runs.api_url):
+        async with get_client() as client:
+            assert await client.read_flow_runs(limit=1) is not None
 
 
 def test_nobody_prints_the_password(runs: Runs) -> None:
