@@ -19,7 +19,7 @@ from google.cloud import bigquery
 
 from blocks.bigquery_errors import job_failure, translate
 from bq_copilot.catalog import Table
-from bq_copilot.errors import Refused
+from bq_copilot.errors import CopilotError, Refused
 from bq_copilot.gate.verdict import Parameter
 from bq_copilot.identity import label
 from bq_copilot.ports import DryRun, JobSpec, JobView, Page
@@ -86,16 +86,15 @@ class BigQueryWarehouse:
 
         Looked at first: an account that may write tables there need not be one that may create datasets.
         """
+        try:
+            self.describe_dataset(self.scratch)
+            return
+        except CopilotError as error:
+            if not isinstance(error.__cause__, google.NotFound):
+                raise
         dataset = bigquery.Dataset(self.scratch)
         dataset.location = self.location
         dataset.default_table_expiration_ms = int(self._scratch_days * 86_400_000)
-        try:
-            self._client.get_dataset(self.scratch, retry=ONCE, timeout=self._timeout)
-            return
-        except google.NotFound:
-            pass
-        except Exception as error:
-            raise translate(error, f"looking at dataset {self.scratch}") from error
         try:
             self._client.create_dataset(dataset, exists_ok=True, retry=ONCE, timeout=self._timeout)
         except Exception as error:
