@@ -105,11 +105,11 @@ class Index:
         written = 0
         for unit in units_of(catalog.tables):
             now.add(unit.id)
-            texts = {**texts_of(unit), "asked": " ".join(q for m in unit.members for q in asked.get(m, ()))}
-            fingerprint = fingerprint_of(texts, len(unit.members))
+            asks = [q for m in unit.members for q in asked.get(m, ())]
+            fingerprint = fingerprint_of(unit, asks)
             if before.get(unit.id, (0, ""))[1] != fingerprint:
-                uses = sum(len(asked.get(m, ())) for m in unit.members)
-                _write(cursor, unit, texts, fingerprint, before.get(unit.id), uses)
+                texts = {**texts_of(unit), "asked": " ".join(asks)}
+                _write(cursor, unit, texts, fingerprint, before.get(unit.id), len(asks))
                 written += 1
         gone = [(row, name) for name, (row, _) in before.items() if name not in now]
         for row, name in gone:

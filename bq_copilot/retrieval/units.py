@@ -103,6 +103,7 @@ def _columns(columns: Iterable[Column]) -> Iterator[Column]:
         yield from _columns(column.fields)
 
 
-def fingerprint_of(texts: dict[str, str], members: int) -> str:
-    """Return the digest by which an index knows that a unit is unchanged."""
-    return digest([texts, members])
+def fingerprint_of(unit: Unit, asked: Sequence[str]) -> str:
+    """Return the digest by which an index knows that a unit is unchanged, without splitting its texts into words."""
+    said = unit.table.model_dump_json(include={"columns", "description", "tags"})
+    return digest([unit.id, len(unit.members), _dates(unit), said, list(asked)])

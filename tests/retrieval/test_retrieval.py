@@ -9,7 +9,7 @@ import pytest
 from bq_copilot.catalog import Catalog, Column, Table
 from bq_copilot.ddl import table_from_ddl
 from bq_copilot.retrieval.index import Index, ids, index_of
-from bq_copilot.retrieval.units import families_of, units_of
+from bq_copilot.retrieval.units import Unit, families_of, texts_of, units_of
 from bq_copilot.retrieval.words import query_words, split
 
 
@@ -110,6 +110,22 @@ def test_a_refresh_writes_only_what_changed(tmp_path: Path) -> None:
     assert (done.written, done.removed, done.kept) == (1, 1, 2)
     assert index.search("voucher", 1)[0].id == "p.shop.orders"
     assert "p.shop.refunds" not in ids(index.search("money given back", 10))
+
+
+def test_a_refresh_splits_only_what_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Splitting texts into words is what a build takes its time for: one changed table of many costs one of them."""
+    index = index_of(SHOP, tmp_path)
+    split_up: list[str] = []
+
+    def texts(unit: Unit) -> dict[str, str]:
+        split_up.append(unit.id)
+        return texts_of(unit)
+
+    monkeypatch.setattr("bq_copilot.retrieval.index.texts_of", texts)
+    changed = table("p.shop.orders", "order_id", "voucher", description="One row for each order.")
+    assert index.refresh(Catalog(tables=(changed, *SHOP.tables[1:]))).written == 1
+    assert split_up == ["p.shop.orders"]
+    assert ids(index.search("voucher", 1)) == ["p.shop.orders"]
 
 
 def test_an_unchanged_catalog_is_not_looked_at(tmp_path: Path) -> None:
