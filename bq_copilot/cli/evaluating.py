@@ -66,7 +66,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one parameter an option
 def _print(report: Any, before: Any, asked: int, out: Path) -> None:
     from rich.table import Table  # noqa: PLC0415 - not for JSON
 
-    from bq_copilot.evals.report import lines, spent  # noqa: PLC0415
+    from bq_copilot.evals.report import lines, notes, spent  # noqa: PLC0415
 
     where = " · sandbox, not BigQuery" if report.sandbox else ""
     table = Table(title=f"{report.name} · {report.model}{where}", title_justify="left")
@@ -76,12 +76,8 @@ def _print(report: Any, before: Any, asked: int, out: Path) -> None:
         table.add_row(*row[: 4 if before else 3])
     console().print(table)
     say(spent(report))
-    left, lost = asked - len(report.scores), report.groups["all"].not_answered
-    if lost:
-        reason = next(s.unanswered for s in report.scores if s.unanswered)
-        say(f"{lost} of {asked} questions have no outcome and are in no share ({reason}).", "red")
-    if left or lost:
-        say(f"{left + lost} of {asked} questions are left: the same command goes on with them.", "yellow")
+    for words, style in notes(report, asked):
+        say(words, style)
     say(f"{out / 'report.html'} · {out / 'report.json'}", "dim")
 
 

@@ -11,6 +11,9 @@ from pydantic import BaseModel, ConfigDict
 
 from bq_copilot.evals.scoring import GROUPS, Figures, Score, by_group
 
+SHOWN = 10
+"""Questions with a refused expectation that a terminal lists; the report has all."""
+
 
 class Report(BaseModel):
     """One evaluation of one set by one model."""
@@ -43,6 +46,25 @@ def lines(report: Report, before: Report | None = None) -> list[tuple[str, ...]]
             rows.append((words, f"{found.right}/{found.questions}", _share(found), _share(old) if before else ""))
     lost = report.groups["all"].not_answered
     return [*rows, ("not answered, in no share", str(lost), "", "")] if lost else rows
+
+
+def notes(report: Report, asked: int) -> list[tuple[str, str]]:
+    """Return what is to be said of questions that were not judged, each with a style: why, and what to do."""
+    refused = [s for s in report.scores if s.expectation]
+    lost = [s for s in report.scores if s.unanswered and not s.expectation]
+    left = asked - len(report.scores) + len(lost)
+    said: list[tuple[str, str]] = []
+    if lost:
+        words = f"{len(lost)} of {asked} questions have no outcome and are in no share ({lost[0].unanswered})."
+        said.append((words, "red"))
+    if left:
+        said.append((f"{left} of {asked} questions are left: the same command goes on with them.", "yellow"))
+    if refused:
+        begins = f"{len(refused)} of {asked} questions have an expected query that is refused, and are in no share."
+        said.append((f"{begins} Mend their `sql` in the set; asking again changes nothing:", "red"))
+        said += [(f"  {s.id}: {s.expectation}", "red") for s in refused[:SHOWN]]
+        said += [(f"  … and {len(refused) - SHOWN} more", "red")] if len(refused) > SHOWN else []
+    return said
 
 
 def _share(found: Figures | None) -> str:

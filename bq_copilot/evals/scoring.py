@@ -42,6 +42,8 @@ class Score(BaseModel):
     """In a few words, when it is not right."""
     unanswered: str = ""
     """Why there is no outcome to judge (the stack was down, a provider failed); such a question is in no share."""
+    expectation: str = ""
+    """What is wrong with the question's own expected query, which is why there is nothing to judge by."""
     table_recall: float | None = None
     """Share of the tables of a right query that the plan read."""
     retrieved: float | None = None
@@ -70,6 +72,13 @@ def not_answered(question: EvalQuestion, reason: str, run_id: str = "", phase: s
     )  # fmt: skip
 
 
+def not_judged(question: EvalQuestion, problem: str, state: RunState) -> Score:
+    """Return the score of an answered question whose expected query is refused: the set is to be mended."""
+    reason = f"its expected query is refused: {problem}"
+    found = not_answered(question, reason, state.run_id, str(state.phase))
+    return found.model_copy(update={"why": f"not judged: {reason}", "expectation": problem})
+
+
 def score(
     question: EvalQuestion,
     accepted: Sequence[Expected],
@@ -79,7 +88,9 @@ def score(
 ) -> Score:
     """Return the score of one finished run; `pages` are the stored rows of its results by query."""
     if gold is not None and gold.problem and not accepted:
-        reason = f"its expected query cannot be run: {gold.problem}"
+        if gold.problem.partition(":")[0] not in OUTSIDE | {"timeout"}:
+            return not_judged(question, gold.problem, state)
+        reason = f"its expected query could not be run: {gold.problem}"
         return not_answered(question, reason, state.run_id, str(state.phase))
     right, why = _outcome(question, accepted, state, pages, gold)
     request = state.plan.request if state.plan else None

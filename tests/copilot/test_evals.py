@@ -13,7 +13,7 @@ from bq_copilot.client import Copilot
 from bq_copilot.errors import Refused, Unreachable
 from bq_copilot.evals.gold import Gold, matches, order_of
 from bq_copilot.evals.matching import agrees
-from bq_copilot.evals.report import Report, html, lines
+from bq_copilot.evals.report import Report, html, lines, notes
 from bq_copilot.evals.running import Evaluation, evaluate, request_key
 from bq_copilot.evals.scoring import Score, by_group, fault_of, not_answered, score
 from bq_copilot.evals.spider2 import imported, written
@@ -211,7 +211,10 @@ async def test_a_question_with_an_expected_query_is_scored_by_execution_match() 
     assert score(asked_sql, [], run.state, {"q1": PAGE.rows}, found["a"]).right
     assert not score(asked_sql, [], run.state, {"q1": PAGE.rows[:2]}, found["a"]).right
     assert "gate_denied" in found["b"].problem and "gate_denied" in found["c"].problem
-    assert score(asked_sql, [], run.state, {"q1": PAGE.rows}, found["b"]).unanswered
+    refused = score(asked_sql, [], run.state, {"q1": PAGE.rows}, found["b"])
+    assert refused.unanswered and refused.expectation == found["b"].problem
+    away = score(asked_sql, [], run.state, {"q1": PAGE.rows}, Gold(problem="warehouse_unreachable: no route"))
+    assert away.unanswered and not away.expectation
     assert len([j for j in world.warehouse.jobs if j.startswith("bqc-eval-")]) == 1
 
 
@@ -262,6 +265,23 @@ def test_a_question_without_an_outcome_is_in_no_share_and_said_aloud() -> None:
     assert (report.groups["all"].questions, report.groups["all"].share) == (2, 0.5)
     assert lines(report)[-1][:2] == ("not answered, in no share", "1")
     assert "the stack is down" in html(report)
+
+
+def test_a_refused_expectation_is_said_as_such_and_not_as_something_that_goes_on() -> None:
+    """What is wrong with it and what to mend; only what had no outcome or was not asked is left for the next time."""
+    wrong = scored("b", False).model_copy(update={"unanswered": "x", "expectation": "gate_denied: P04: salary"})
+    report = Report(
+        name="s", label="l", model="m", suite_fingerprint="f", prompt_fingerprint="p", code_version="0", sandbox=True,
+        made_at="now", scores=(scored("a", True), wrong),
+    )  # fmt: skip
+    said = "\n".join(words for words, _ in notes(report, 2))
+    assert said.startswith("1 of 2 questions have an expected query that is refused") and "Mend their `sql`" in said
+    assert said.endswith("  b: gate_denied: P04: salary")
+    assert "goes on" not in said
+    lost = not_answered(asked(id="c"), "the stack is down")
+    more = "\n".join(words for words, _ in notes(report.model_copy(update={"scores": (*report.scores, lost)}), 4))
+    assert "1 of 4 questions have no outcome and are in no share (the stack is down)." in more
+    assert "2 of 4 questions are left: the same command goes on with them." in more
 
 
 async def test_a_run_that_a_fault_from_outside_ended_is_not_judged() -> None:
