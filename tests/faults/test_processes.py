@@ -7,6 +7,7 @@ from bq_copilot.events import JobIntended, RunStarted, TurnTaken
 from bq_copilot.phases import Phase
 from tests.faults.conftest import QUESTION, AskKilled
 from tests.live import PATIENCE, RECOVERY, Live, events_of
+from tests.waiting import until
 
 
 def once_each(run: RunHandle) -> bool:
@@ -48,6 +49,7 @@ def test_F01_killed_while_it_waits_is_woken_by_the_approval(stack: Live, waiting
     stack.kill(stack.process_of(waiting))
     waiting.approve()
     ends_well(stack, waiting)
+    assert len(events_of(waiting, RunStarted)) == 2, "another process took it"
 
 
 def test_F01_killed_while_its_job_runs_binds_to_the_same_job(stack: Live, executing: RunHandle) -> None:
@@ -76,9 +78,13 @@ def test_F02_an_unanswered_submit_is_adopted_not_repeated(stack: Live) -> None:
 
 
 def test_F03_killed_worker_leaves_no_run_behind(stack: Live, executing: RunHandle) -> None:
-    """A SIGKILL of the worker takes the flow's process with it; both come back, the job is not sent again."""
-    stack.kill_part("worker")
+    """A SIGKILL of the worker: it comes back, the run's process outlives it, and the job is not sent again."""
+    process, worker = stack.process_of(executing), stack.record.pids["worker"]
+    stack.kill(worker)
+    assert stack.holder_of(executing) == process
+    until(lambda: stack.record.pids["worker"] != worker, 30)
     ends_well(stack, executing)
+    assert recoveries(executing) == []
 
 
 def test_F04_killed_server_while_the_job_runs(stack: Live, executing: RunHandle) -> None:

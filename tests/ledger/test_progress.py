@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from dataclasses import replace
 
 from rich.console import Console
@@ -32,9 +33,11 @@ class Board:
     def __init__(self, *, there: bool = True) -> None:
         self.notes: list[tuple[str, Heard]] = []
         self._there = there
+        self.tried = 0
 
     def note(self, run_id: str, heard: Heard) -> None:
         """Keep it, or fail like a ledger that is away."""
+        self.tried += 1
         if not self._there:
             raise LedgerUnavailable("gone")
         self.notes.append((run_id, heard))
@@ -61,9 +64,16 @@ async def test_a_thousand_pieces_at_once_are_one_note() -> None:
 
 
 async def test_a_ledger_that_is_away_costs_no_reply() -> None:
-    """A note that cannot be written is left out, without an error anywhere."""
-    Hearing(lambda: Board(there=False), "r1", 1)("list_tables", 5)
+    """A note that cannot be written is left out: it was tried, and nobody hears of an error that nobody took."""
+    errors: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: errors.append(context))
+    away = Board(there=False)
+    hearing = Hearing(lambda: away, "r1", 1)
+    hearing("list_tables", 5)
     await settled()
+    del hearing
+    gc.collect()  # an error that nobody took is reported when its future goes
+    assert (away.tried, away.notes, errors) == (1, [], [])
 
 
 def test_the_live_line_says_how_far_the_reply_is() -> None:

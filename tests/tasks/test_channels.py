@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import threading
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from apprise.plugins.slack import NotifySlack
+from prefect.blocks.core import Block
 from prefect.blocks.notifications import SlackWebhook
 from pydantic import SecretStr
 
@@ -33,12 +36,23 @@ PROSE = "Counting orders answers it."
 class Place:
     """An installation with a UI, and nothing but a ledger behind it."""
 
-    api = None
     environment = "default"
     ui_url = "http://ui.example"
 
-    def __init__(self, run: rr.Recording) -> None:
+    def __init__(self, run: rr.Recording, *blocks: Block) -> None:
         self.ledger = run.ledger
+        self.api = SimpleNamespace(notifiers=lambda _name: [document(block) for block in blocks])
+
+
+def document(block: Block) -> dict[str, Any]:
+    """What Prefect's server says of a saved block to who may see its secrets."""
+    schema = type(block)._to_block_schema(uuid.uuid4())
+    saved = {
+        "data": block.model_dump(mode="json", context={"include_secrets": True}),
+        "block_schema": {**schema.model_dump(mode="json"), "checksum": type(block)._calculate_schema_checksum()},
+        "block_type": {"slug": type(block).get_block_type_slug()},
+    }
+    return json.loads(json.dumps(saved))
 
 
 @pytest.fixture
@@ -99,7 +113,8 @@ def assert_says_what_it_should(text: str) -> None:
 def test_a_mail_arrives_with_subject_facts_and_link(mail: Mailbox, tmp_path: Path) -> None:
     """A whole SMTP conversation: login, sender, recipient, subject, text."""
     run = rr.waiting_for_approval(tmp_path)
-    assert len(notifier(run, by_mail(mail)).look()) == 1
+    saved = by_mail(mail).block
+    assert len(Notifier(Place(run, saved), rules=Notifications()).look()) == 1  # type: ignore[arg-type]
     (got,) = mail.taken
     assert (mail.logins, mail.recipients) == ([f"copilot {SECRET}"], ["<team@shop.example>"])
     assert got["Subject"] == f"BigQuery Copilot: An approval waits ({run.run_id})"
@@ -107,7 +122,7 @@ def test_a_mail_arrives_with_subject_facts_and_link(mail: Mailbox, tmp_path: Pat
     body = got.get_body(("plain",))
     assert body is not None
     assert_says_what_it_should(body.get_content())
-    assert notice_of(run).stands == "told"
+    assert (notice_of(run).stands, notice_of(run).channel) == ("told", "slack-webhook")
     assert SECRET not in recorded(run)
 
 
