@@ -50,7 +50,7 @@ def webhook() -> Iterator[Webhook]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Requests)
     server.daemon_threads = True
     found.address = f"http://127.0.0.1:{server.server_address[1]}"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     try:
         yield found
     finally:
@@ -132,7 +132,7 @@ def mailbox() -> Iterator[Mailbox]:
 
     server = Server(("127.0.0.1", 0), type("Conversation", (_Conversation,), {"box": box}))
     box.port = server.server_address[1]
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     try:
         yield box
     finally:
