@@ -136,7 +136,7 @@ def _engine(url: str) -> sa.Engine:
 def _postgresql(c: sa.Connection, has_events: bool) -> dict[str, Any]:
     shown = {name: str(c.execute(sa.text(f"SHOW {name}")).scalar_one()) for name in SETTINGS}
     granted = c.execute(sa.text("SELECT has_table_privilege('events', 'INSERT')")).scalar_one() if has_events else True
-    clear = "SELECT client_addr IS NOT NULL AND NOT (client_addr <<= '127.0.0.0/8') AND NOT ssl"
+    clear = "SELECT NOT ssl AND NOT (client_addr <<= '127.0.0.0/8' OR client_addr = '::1')"
     over = f"{clear} FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE pid = pg_backend_pid()"
     return {
         "settings": shown,

@@ -77,7 +77,7 @@ def _place(path: tuple[int | str, ...]) -> str:
 
 
 def _make(kind: type[Block], name: str) -> str:
-    return f"prefect block create {kind.get_block_type_slug()}   # opens the form in the Prefect UI; call it {name}"
+    return f"prefect block create {kind.get_block_type_slug()}   # says where its form is; call it {name}"
 
 
 def _edit(kind: type[Block], name: str) -> str:

@@ -104,7 +104,8 @@ def accounts(block: Warehouse) -> Verdict:
     if block.credentials is not None and block.credentials.service_account_info is not None:
         mend = "take the key out of the credentials block; attach the account to the worker hosts instead"
         return warning("identities", f"the block holds a key of {block.principal}", mend)
-    others = f"everybody else's as {who.executing}" if who.executing else "nobody else may ask for jobs"
-    return good(
-        "identities", f"plans as {who.reading}; jobs of {len(who.by_requester)} requesters as their own, {others}"
-    )
+    if not who.by_requester:
+        return good("identities", f"plans as {who.reading}; all jobs run as {who.executing}")
+    others = f"everybody else's as {who.executing}" if who.executing else "nobody else may ask for one"
+    own = f"jobs of {len(who.by_requester)} requesters run as their own accounts"
+    return good("identities", f"plans as {who.reading}; {own}, {others}")

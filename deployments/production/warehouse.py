@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from blocks.policy import Policy as PolicyBlock
 from blocks.warehouse import Warehouse
-from bq_copilot.errors import CopilotError
+from bq_copilot.errors import CopilotError, Refused
 from deployments import gcp_check
 from deployments.gcp_check import Finding
 from deployments.gcp_plan import Wanted
@@ -36,7 +36,9 @@ def look(scene: Scene) -> Iterable[Verdict]:
     wanted = wanted_of(block, allowed)
     from deployments.gcp_project import GoogleProject  # noqa: PLC0415 - loads Google's client
 
-    if wanted is None:
+    if why := unsigned(block):
+        yield skipped("warehouse", f"not looked at: {why}", SIGN_IN)
+    elif wanted is None:
         yield own(block)
     else:
         yield from said(gcp_check.check(wanted, GoogleProject(wanted, block)))
@@ -55,6 +57,15 @@ def sandbox(block: Warehouse) -> Verdict:
     return warning("warehouse", f"{block.endpoint} is the sandbox: its figures are not BigQuery's", mend)
 
 
+def unsigned(block: Warehouse) -> str:
+    """Return why this process can act as nobody, empty when it can; no token is asked for."""
+    try:
+        block.own()
+    except Refused as error:
+        return str(error)
+    return ""
+
+
 def own(block: Warehouse) -> Verdict:
     """Without accounts of our own to act as, the block's credentials do everything."""
     try:
@@ -62,8 +73,6 @@ def own(block: Warehouse) -> Verdict:
         adapter.dry_run("SELECT 1", ())
         seen = adapter.describe_dataset(f"{block.project}.{block.scratch_dataset}")
     except CopilotError as error:
-        if error.code == "no_credentials":
-            return skipped("warehouse", f"not looked at: {error}", SIGN_IN)
         return bad("warehouse", str(error), error.next or "bq show --project_id " + block.project)
     return scratch(block, str(seen.get("location", "")), int(seen.get("defaultTableExpirationMs") or 0))
 

@@ -31,7 +31,7 @@ def block(**fields: Any) -> Warehouse:
 @pytest.mark.parametrize(
     ("fields", "severity", "word"),
     [
-        ({"reading_account": READER, "executing_account": RUNNER}, "good", "everybody else's as"),
+        ({"reading_account": READER, "executing_account": RUNNER}, "good", "all jobs run as"),
         ({"reading_account": READER, "executing_accounts": {"ana": ANA}}, "good", "nobody else"),
         ({"reading_account": RUNNER, "executing_account": RUNNER}, "bad", "planning could write"),
         ({"executing_account": RUNNER}, "warning", "own credentials"),
