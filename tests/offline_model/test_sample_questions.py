@@ -135,6 +135,7 @@ def test_an_ambiguous_question_is_asked_about_once_or_its_assumption_is_stated(p
 def test_figures_of_unseen_questions_are_those_of_pandas(platform: Platform, frames: Frames) -> None:
     """Extremes of groups and of days, the money of another column, and a verb that says how."""
     sold, refunds = frames.sold, frames.refunds
+    mobile = frames.sessions[frames.sessions.device_category == "mobile"]
     express = sold[(sold.shipping_method == "express") & (sold.order_date >= "2026-01-01")]
     months = frames.orders[frames.orders.order_date >= "2026-01-01"]
     carried = months[months.shipping_method.isin(["express", "standard"])]
@@ -143,6 +144,7 @@ def test_figures_of_unseen_questions_are_those_of_pandas(platform: Platform, fra
         "Maximum order value by channel": sorted(sold.groupby("channel").total.max()),
         "Highest order value per country": sorted(sold.groupby("country").total.max()),
         "Lowest list price per brand": sorted(frames.products.groupby("brand").list_price.min()),
+        "Share of mobile sessions that bounce": [100 * mobile.is_bounce.mean()],
         "Which channel has the highest order value?": [sold.groupby("channel").total.mean().max()],
         "How much shipping revenue did we collect from express orders in 2026?": [express.shipping_cost.sum()],
         "Day with the highest number of refunds": [days.max()],
@@ -174,5 +176,10 @@ def test_what_would_be_another_questions_figure_is_given_up(platform: Platform) 
         "How many visitors added something to the cart but did not buy in June 2026?",
         "How many customers signed up in March 2026 and how many of them ordered?",
         "Revenue before discounts by category in 2025",
+        "Average delivery time in Germany",
+        "Average revenue per day in June 2026",
+        "Which brand lost the most revenue from 2024 to 2025?",
+        "Median time between session start and purchase",
+        "List price versus selling price by category",
     ]
     assert [q for q in questions if platform.ask(q).end.tool != "give_up"] == []

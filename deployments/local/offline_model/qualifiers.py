@@ -31,10 +31,20 @@ _AGGREGATES = {
 }
 _ANY = "|".join(_AGGREGATES.values())
 _JOINED = re.compile(rf"\b(?P<a>{_ANY})(?: \w+){{0,2}}?(?: and| or| as well as|,|/| &)(?: the)? (?P<b>{_ANY})\b")
-_HOW_LONG = re.compile(r"\bhow (?:long|old|fast|quickly)\b")
+_HOW_LONG = re.compile(
+    r"\bhow (?:long|old|fast|quickly)\b|\b(?:average|mean|median|typical|longest|shortest) (?:\w+ )?times?\b"
+)
 _LENGTHS = stems_of("duration length time age days hours minutes seconds stay")
 _SPAN = re.compile(r"\bwithin (?:\d+|one|two|three|a|an) (?:hour|day|week|month|year)s?\b(?! of 20)")
 _PART_OF_THEM = re.compile(r"\bhow many of (?:them|these|those)\b")
+_CHANGED_MOST = re.compile(
+    r"\b(?:lost|gained|grew|grown|shrank|fell|fallen|declined|dropped|rose|risen|climbed|increased|decreased) (?:the )?"
+    r"(?:most|least|fastest|strongest)\b"
+)
+_SHARE_THAT = re.compile(r"\b(?:share|percentage|percent|proportion|fraction) of (?:\w+ ){1,4}(?:that|which|who)\b")
+_AVERAGE_SALES = re.compile(
+    r"\b(?:average|mean|median) (?:daily |weekly |monthly )?(?:revenue|sales|turnover|earnings|takings)\b"
+)
 _DATE_WORDS = stems_of("date ts time timestamp datetime at on day moment when created")
 _BETWEEN = word_set("in on during since after before from between within over throughout the of until by for")
 
@@ -138,10 +148,42 @@ def _of_them(reading: Reading, cues: Cues) -> int | None:
     return None if not found or whole or reading.form is Form.FUNNEL else found.start()
 
 
-def _average_of_periods(reading: Reading, cues: Cues) -> int | None:
-    """`the average number of orders per day` is one figure, a series of days is not."""
-    counts = reading.measure.kind in (Kind.ROWS, Kind.DISTINCT) and cues.aggregate is not None
-    return cues.words[0].start if counts and reading.form is Form.TREND else None
+def _average(reading: Reading, cues: Cues) -> int | None:
+    """A count is no average of anything, and `the average revenue per day` is not that of an order."""
+    measure = reading.measure
+    sums = measure.kind in (Kind.ROWS, Kind.DISTINCT, Kind.SUM, Kind.LINE, Kind.MARGIN)
+    days = measure.kind is Kind.DURATION and cues.aggregate == "median"
+    series = reading.form is Form.TREND and measure.kind in (Kind.AVG, Kind.MEDIAN)
+    periods = series and _AVERAGE_SALES.search(cues.text) is not None
+    return cues.words[0].start if cues.aggregate and (sums or days or periods) else None
+
+
+def _lost_most(reading: Reading, cues: Cues) -> int | None:
+    """`lost the most` ranks by a change; a ranking of what there is has none."""
+    found = _CHANGED_MOST.search(cues.text) if reading.form is Form.RANKING else None
+    return found.start() if found else None
+
+
+def _share_that(reading: Reading, cues: Cues) -> int | None:
+    """`share of mobile sessions that bounce`: the part is what follows, the whole what stands before."""
+    found = _SHARE_THAT.search(cues.text)
+    if not found or reading.measure.kind is not Kind.SHARE:
+        return None
+    covers = {i for f in reading.measure.where for i in f.covers}
+    after = [i for i, t in enumerate(cues.words) if t.start >= found.end()]
+    turned = covers and not covers & set(after) and any(f.covers & set(after) for f in reading.filters)
+    return found.start() if turned else None
+
+
+def _versus(reading: Reading, cues: Cues) -> int | None:
+    """`list price versus selling price`: the other side is to be in the figures as well."""
+    explained = _explained(reading) | _grouped(reading)
+    for place, word in enumerate(cues.words[1:-1], start=1):
+        other = place + 1
+        if word.lower in ("versus", "vs") and other in cues.content and not {other, other + 1} <= explained:
+            named = other in explained or reading.form is Form.COMPARISON
+            return None if named else word.start
+    return None
 
 
 def _which(reading: Reading, cues: Cues) -> int | None:
@@ -174,7 +216,7 @@ def _explained(reading: Reading) -> set[int]:
 
 _RULES: tuple[Callable[[Reading, Cues], int | None], ...] = (
     _tenth, _per_cent, _both, _left_over, _two_aggregates, _span_of_time, _per, _one_each, _within, _how_many, _which,
-    _contradiction, _of_them, _average_of_periods,
+    _contradiction, _of_them, _average, _lost_most, _share_that, _versus,
 )  # fmt: skip
 
 

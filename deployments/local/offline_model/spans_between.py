@@ -42,7 +42,7 @@ def _pairs(schema: Schema, table: Table) -> Iterable[tuple[Column, Column, Table
     dates = [c for c in table.columns if c.is_time and c.array is None]
     for place, first in enumerate(dates):
         for last in dates[place + 1 :]:
-            if first.words - _MOMENT != last.words - _MOMENT:  # a date and a timestamp of one moment are no span
+            if first.type == last.type and first.words - _MOMENT != last.words - _MOMENT:  # not a moment and its day
                 yield first, last, table
     for step in steps_from(schema, table, None):
         owner = schema.table(step.right)
