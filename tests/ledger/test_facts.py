@@ -11,6 +11,8 @@ from bq_copilot import ledger_facts, ledger_schema, watchers_sql
 from bq_copilot.errors import LedgerUnavailable, Refused
 from bq_copilot.journal import begin
 from bq_copilot.ledger_sql import SqlLedger
+from deployments.production.ledger import durability
+from deployments.verdicts import Severity
 from deployments.watching import Sign
 from tests.unit.walker import received
 
@@ -59,6 +61,39 @@ def test_a_sign_of_life_is_given_now_and_then_and_forgotten_in_the_end(ledger: S
     tick[0] = 20.0
     sign.give()
     assert [w.seen_at.year > 2020 for w in ledger_facts.look(url).watchers] == [True]
+
+
+def test_a_database_that_gives_durability_away_is_found(server: str) -> None:
+    """`synchronous_commit` that somebody switched off for this database alone is what a new connection has."""
+    engine = sa.create_engine(server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as c:
+        assert durability(ledger_facts.look(server)).severity is Severity.GOOD
+        c.execute(sa.text("ALTER DATABASE postgres SET synchronous_commit = off"))
+        try:
+            wrong = durability(ledger_facts.look(server))
+        finally:
+            c.execute(sa.text("ALTER DATABASE postgres RESET synchronous_commit"))
+    engine.dispose()
+    assert wrong.severity is Severity.BAD and "SET synchronous_commit = on" in wrong.mend
+
+
+def test_a_user_who_may_not_insert_is_found(ledger: SqlLedger, url: str) -> None:
+    """Rights are asked for, not tried; a database that does not let us in is told without the password."""
+    if not url.startswith("postgresql"):
+        assert ledger_facts.look(url).may_insert
+        return
+    with ledger.transaction() as c:
+        c.execute(sa.text("DROP ROLE IF EXISTS looker"))
+        c.execute(sa.text("CREATE ROLE looker LOGIN"))
+        c.execute(sa.text("GRANT USAGE ON SCHEMA public TO looker"))
+        c.execute(sa.text("GRANT SELECT ON ALL TABLES IN SCHEMA public TO looker"))
+    assert not ledger_facts.look(url.replace("copilot@", "looker@")).may_insert
+    with ledger.transaction() as c:
+        c.execute(sa.text("DROP OWNED BY looker"))
+        c.execute(sa.text("DROP ROLE looker"))
+    with pytest.raises(LedgerUnavailable, match="does not exist") as gone:
+        ledger_facts.look(url.replace("copilot@", "looker:hunter22@"))
+    assert "hunter22" not in str(gone.value)
 
 
 def test_an_address_that_is_none_is_not_told() -> None:
