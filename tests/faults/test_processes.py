@@ -82,7 +82,7 @@ def test_F03_killed_worker_leaves_no_run_behind(stack: Live, executing: RunHandl
     process, worker = stack.process_of(executing), stack.record.pids["worker"]
     stack.kill(worker)
     assert stack.holder_of(executing) == process
-    until(lambda: stack.record.pids["worker"] != worker, 30)
+    until(lambda: stack.record.pids.get("worker", worker) != worker, 30)
     ends_well(stack, executing)
     assert recoveries(executing) == []
 
