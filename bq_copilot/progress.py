@@ -23,6 +23,8 @@ class Heard:
 
     def words(self) -> str:
         """Say it in a few words."""
+        if not self.characters:
+            return f"the model begins {self.tool}" if self.tool else "the model begins"
         doing = f"writes {self.tool}" if self.tool else "writes"
         return f"the model {doing}: {self.characters:,} characters so far"
 
