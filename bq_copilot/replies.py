@@ -157,9 +157,18 @@ def query_failed(code: str, query: str, details: Mapping[str, Any], repairs_left
     return failure(code, f"The warehouse {said} query {query}.", **more)
 
 
-def results(parts: Iterable[tuple[str, str, tuple[ResultColumn, ...], Mapping[str, Any], int]]) -> str:
-    """Answer an executed plan: for each (query, job id, columns, stored page, row count) a page of rows."""
+def results(
+    parts: Iterable[tuple[str, str, tuple[ResultColumn, ...], Mapping[str, Any], int]],
+    changed: Mapping[str, str] | None = None,
+) -> str:
+    """Answer an executed plan: for each (query, job id, columns, stored page, row count) a page of rows.
+
+    `changed` has the SQL of queries that a person changed after they were proposed.
+    """
     data = [_result(*part) for part in parts]
+    for one in data:
+        if changed and one["query"] in changed:
+            one["changed_by_a_person"] = {"sql": changed[one["query"]]}
     return ok({"results": data}, untrusted=True)
 
 

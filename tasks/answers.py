@@ -118,7 +118,15 @@ def _plan_outcome(run: Run) -> Content:
     if missing:
         return _refused("query_failed", run, plan, missing[0], _job_failure(run.state.jobs, missing[0]))
     parts = [_part(run, q.id) for q in plan.all_queries]
-    return Content(replies.results(parts), untrusted=True)
+    return Content(replies.results(parts, _changed(run, plan)), untrusted=True)
+
+
+def _changed(run: Run, plan: Plan) -> dict[str, str]:
+    """The SQL that is another one than the model proposed: it must not describe its own."""
+    turn = next((t for t in reversed(run.state.turns) if t.taken is not None), None)
+    call = toolbox.parse(turn.taken.call, turn.tools) if turn and turn.taken else None
+    own = {q.id: q.sql for q in call.queries} if isinstance(call, toolbox.ProposePlan) else {}
+    return {q.id: q.sql for q in plan.all_queries if own.get(q.id, q.sql).split() != q.sql.split()}
 
 
 def _refused(code: str, run: Run, plan: Plan, query: str, why: Failure) -> Content:

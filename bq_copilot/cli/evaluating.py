@@ -46,7 +46,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one parameter an option
         suite, named, parallel, lambda: Copilot(environment=place, via="eval"), most_seconds or None,
         lambda queries: _gold(place, queries),
     )  # fmt: skip
-    before = Report.model_validate_json(compare.read_text("utf-8")) if compare else None
+    before = Report.model_validate_json(_earlier(compare)) if compare else None
     scores: list[Any] = []
     for one in evaluate(evaluation):
         scores.append(one)
@@ -79,6 +79,14 @@ def _print(report: Any, before: Any, asked: int, out: Path) -> None:
     for words, style in notes(report, asked):
         say(words, style)
     say(f"{out / 'report.html'} · {out / 'report.json'}", "dim")
+
+
+def _earlier(report: Path) -> str:
+    try:
+        return report.read_text("utf-8")
+    except OSError as error:
+        hint = "An evaluation writes it as FOLDER/report.json (--out FOLDER)."
+        raise Refused(f"{report} cannot be read: {error.strerror}.", code="no_file", next=hint) from error
 
 
 def _path(file: str) -> Path:

@@ -45,6 +45,8 @@ def test_an_allowed_edit_runs_the_new_sql(stack: Live, waiting: RunHandle, all_f
     waiting.approve(digest=again["digest"]).wait((), timeout=PATIENCE)
     assert rows_of(waiting) == [[len(all_frames.orders)]]
     assert len(stack.jobs_of_plan(waiting)) == 1
+    answer = waiting.show()["answer"]
+    assert answer is not None and "A person changed the SQL" in answer["summary"], "the model was not told"
 
 
 def test_a_denied_edit_brings_the_old_plan_back_with_a_note(stack: Live, waiting: RunHandle) -> None:

@@ -1,11 +1,16 @@
 """Asking back, repair, follow-ups, missing tools, and what the answer says."""
 
+from datetime import date
+
 import pytest
 
 from bq_copilot.grounding import check
 from bq_copilot.toolbox import WriteAnswer, schemas
+from deployments.local.offline_model.answer_writer import write_answer
 from deployments.local.offline_model.conversation import read_conversation
+from deployments.local.offline_model.cues import Cues
 from deployments.local.offline_model.planner import NOTICE, next_call
+from deployments.local.offline_model.time_window import Window
 from tests.offline_model.hospital import HOSPITAL, PROJECT
 from tests.offline_model.platform import Platform, Rows, canned, failure
 
@@ -100,3 +105,16 @@ def test_the_same_messages_give_the_same_call() -> None:
     """The planner keeps nothing between requests."""
     request = read_conversation(opening("How many admissions in 2025?"), schemas(("list_tables",)))
     assert next_call(request) == next_call(request)
+
+
+def test_an_answer_from_changed_sql_claims_nothing_of_the_plan() -> None:
+    """Neither the question's period nor the plan's assumptions are said of rows that other SQL gave."""
+    rows = {"query": "q1", "columns": [{"name": "orders", "type": "INTEGER"}], "rows": [[7]]}
+    window = Window(date(2025, 1, 1), date(2026, 1, 1), "year", (0, 2), label="in 2025")
+    cues = Cues(text="", words=(), content=(), windows=(window,))
+    own, other = (
+        write_answer(None, cues, [one], "", scheduled=False)["summary"]
+        for one in (rows, {**rows, "changed_by_a_person": {"sql": "SELECT 7 AS orders"}})
+    )
+    assert "in 2025" in own and "A person changed" not in own
+    assert "in 2025" not in other and "A person changed the SQL" in other and "7" in other

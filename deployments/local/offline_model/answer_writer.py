@@ -20,8 +20,14 @@ def write_answer(reading: Reading | None, cues: Cues, results: Sequence[Json], n
     """Arguments of `write_answer`."""
     draft = Draft()
     sheets = [read_sheet(r) for r in results]
+    changed = any(s.changed for s in sheets)
+    reading = None if changed else reading
     for sheet in sheets:
-        _describe(reading, cues, sheet, draft)
+        _describe(reading, "" if changed else _when(cues), sheet, draft)
+    if changed:
+        draft.say(
+            "A person changed the SQL after it was proposed: what it filters stands in the query, not in the plan."
+        )
     _remarks(reading, sheets, draft, scheduled)
     draft.say(notice)
     summary = " ".join(draft.sentences)[:MAX_SUMMARY]
@@ -29,7 +35,7 @@ def write_answer(reading: Reading | None, cues: Cues, results: Sequence[Json], n
     return {"summary": summary, "chart": _chart(reading, sheets[0]), "citations": cited}
 
 
-def _describe(reading: Reading | None, cues: Cues, sheet: Sheet, draft: Draft) -> None:
+def _describe(reading: Reading | None, when: str, sheet: Sheet, draft: Draft) -> None:
     if not sheet.rows:
         draft.say("No rows match: the tables hold nothing for this question's filters and period.")
         return
@@ -38,7 +44,7 @@ def _describe(reading: Reading | None, cues: Cues, sheet: Sheet, draft: Draft) -
         draft.say("The query ran, but its result holds no figure for this question.")
         return
     describe = _DESCRIBERS.get(_form(reading, sheet), _one_row)
-    describe(reading, sheet, draft, _when(cues))
+    describe(reading, sheet, draft, when)
 
 
 def _form(reading: Reading | None, sheet: Sheet) -> str:

@@ -23,6 +23,8 @@ class Sheet:
     types: tuple[str, ...]
     rows: Sequence[Sequence[Any]]
     truncated: bool
+    changed: bool = False
+    """True when a person changed the SQL that gave it."""
 
     @property
     def numbers(self) -> tuple[str, ...]:
@@ -78,6 +80,7 @@ def read_sheet(result: Json) -> Sheet:
         types=tuple(str(c.get("type") or "").upper() for c in columns),
         rows=[r for r in result.get("rows") or [] if isinstance(r, list)],
         truncated=bool(result.get("truncated")),
+        changed="changed_by_a_person" in result,
     )
 
 
