@@ -43,7 +43,7 @@ def up(
         return
     console.print(f"{time.monotonic() - started:5.1f} s  [green]up[/green]: {record.prefect_ui_url}")
     if record.login_file:
-        console.print(f"         the Prefect UI asks for the login in {record.login_file}")
+        console.print(f"         the Prefect UI asks for the login: paste the whole line of {record.login_file}")
 
 
 @app.command()
