@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from deployments.local.home import HOME_VARIABLE, PROJECT_ROOT, Home
+from deployments.local.home import HOME_VARIABLE, LAUNCHER, PROJECT_ROOT, Home
 from deployments.local.liveness import STACK_MARK
 from deployments.local.quiet_ui import ui_folder
 
@@ -77,6 +77,7 @@ def _identity(home: Home) -> dict[str, str]:
         STACK_MARK: home.stack_id,
         "BQ_COPILOT_PROJECT": str(PROJECT_ROOT),
         "BQ_COPILOT_WARM_SOCKET": str(home.warm_socket),
+        "BQ_COPILOT_LAUNCHER": str(LAUNCHER),
         "BQ_COPILOT_RUN_LOG": str(home.run_log),
         "PYTHONUNBUFFERED": "1",
         # threads of C libraries would be lost in the warm runner's forks

@@ -1,6 +1,6 @@
 """A forked child on its way to becoming the process of one flow run.
 
-Decides: what it takes over from its launcher (environment, folder, output) and how it dies with it. Never does: run
+Decides: what it takes over from its launcher (environment, folder, streams) and how it dies with it. Never does: run
 flow code itself; it hands over to the module, for a flow run `prefect.engine`, as `python -m` would. Why this shape:
 the child waits for the launcher's go before anything can have an effect, so that a run is never begun twice.
 """
@@ -24,7 +24,7 @@ from prefect.logging.configuration import setup_logging
 from prefect.settings import get_current_settings
 
 from deployments.warm import launch
-from deployments.warm.wire import Request, message
+from deployments.warm.wire import STREAMS, Request, message
 
 _prepared_for: list[dict[str, str]] = []
 """The settings that this process is prepared for, in each spelling that a request may have."""
@@ -70,7 +70,7 @@ class Job:
             return
 
     def _take_over(self) -> None:
-        for source, target in zip(self.request.output, (1, 2), strict=True):
+        for source, target in zip(self.request.streams, STREAMS, strict=True):
             os.dup2(source, target)
         self.request.close()
         os.environ.clear()

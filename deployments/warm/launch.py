@@ -83,7 +83,7 @@ def _send_request(link: socket) -> None:
     fields += [f"{name}={value}" for name, value in os.environ.items()]
     body = b"\0".join(os.fsencode(text) for text in fields)
     header = MAGIC + len(body).to_bytes(4, "big")
-    fds = b"".join(number.to_bytes(4, sys.byteorder) for number in (1, 2))
+    fds = b"".join(number.to_bytes(4, sys.byteorder) for number in (0, 1, 2))
     link.sendmsg([header], [(SOL_SOCKET, SCM_RIGHTS, fds)])
     link.sendall(body)
 

@@ -51,6 +51,9 @@ LIBRARIES = (
     "matplotlib.figure",
     "deployments.local.worker",
     "prefect.cli.worker",
+    "bq_copilot.gate.engines.child",
+    "wasmtime",
+    "zetasql.wasi._pb2.zetasql.local_service.local_service_pb2",
 )
 
 MODELS = (

@@ -15,6 +15,7 @@ from deployments.warm import launch
 
 LONGEST_BODY = 4_000_000
 _RECEIVE_SECONDS = 2.0
+STREAMS = (0, 1, 2)
 
 
 class BadRequest(Exception):
@@ -31,11 +32,11 @@ class Request:
     module: str
     cwd: str
     environ: dict[str, str]
-    output: tuple[int, int]
-    """File descriptors of stdout and stderr, ours now."""
+    streams: tuple[int, int, int]
+    """File descriptors of stdin, stdout and stderr, ours now."""
 
     def close(self) -> None:
-        for fd in self.output:
+        for fd in self.streams:
             os.close(fd)
 
 
@@ -44,7 +45,7 @@ def read_request(link: socket.socket) -> Request:
     link.settimeout(_RECEIVE_SECONDS)
     header, fds = _header(link)
     length = int.from_bytes(header[4:], "big")
-    if header[:4] != launch.MAGIC or len(fds) != 2 or length > LONGEST_BODY:
+    if header[:4] != launch.MAGIC or len(fds) != len(STREAMS) or length > LONGEST_BODY:
         for fd in fds:
             os.close(fd)
         raise BadRequest(f"{header!r} with {len(fds)} descriptors")
@@ -52,12 +53,12 @@ def read_request(link: socket.socket) -> Request:
     link.settimeout(None)
     python, folder, module, cwd = texts[:4]
     environ = dict(text.split("=", 1) for text in texts[4:])
-    return Request(python, folder, module, cwd, environ, (fds[0], fds[1]))
+    return Request(python, folder, module, cwd, environ, (fds[0], fds[1], fds[2]))
 
 
 def _header(link: socket.socket) -> tuple[bytes, list[int]]:
     room = array.array("i")
-    data, ancillary, _flags, _address = link.recvmsg(8, socket.CMSG_LEN(2 * room.itemsize))
+    data, ancillary, _flags, _address = link.recvmsg(8, socket.CMSG_LEN(len(STREAMS) * room.itemsize))
     for level, kind, content in ancillary:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
             room.frombytes(content[: len(content) - len(content) % room.itemsize])

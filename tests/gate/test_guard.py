@@ -15,9 +15,9 @@ SQL = "SELECT sku FROM `acme.shop.refunds`"
 
 
 def child_of(gate: GuardedGate) -> int:
-    child = gate._child  # pyright: ignore[reportPrivateUsage]
-    assert child is not None
-    return child.pid
+    pid = gate._pid  # pyright: ignore[reportPrivateUsage]
+    assert pid
+    return pid
 
 
 def test_the_guarded_gate_gives_the_pure_gates_verdict(

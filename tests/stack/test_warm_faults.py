@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
+from pathlib import Path
 
 import pytest
 
-from deployments.local.home import Home
+from bq_copilot.catalog import Catalog
+from bq_copilot.gate.engines import open_gate
+from bq_copilot.policy import Policy
+from deployments.local.home import LAUNCHER, Home
 from deployments.local.liveness import is_alive
 from deployments.local.records import StackRecord
 from tests.stack.conftest import PROJECT
@@ -47,6 +52,25 @@ def test_killed_run_is_reported_as_crashed_with_its_signal(runs: Runs) -> None:
     state = runs.ended(run)
     assert state["type"] == "CRASHED"
     assert "-9" in state["message"]
+
+
+def test_the_gates_child_is_a_fork_of_the_warm_runner(
+    running: StackRecord, home: Home, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It rules as a new process would, under its own memory limit, is measured itself, and ends with its launcher."""
+    until(lambda: is_warm(runs), 60)
+    monkeypatch.setenv("BQ_COPILOT_WARM_SOCKET", str(home.warm_socket))
+    monkeypatch.setenv("BQ_COPILOT_LAUNCHER", str(LAUNCHER))
+    with open_gate(Catalog(tables=(), families=()), Policy(allowed_datasets=("p.d",))) as gate:
+        assert not gate.rule("SELECT 1 AS one").denied
+        pid = gate._pid  # pyright: ignore[reportPrivateUsage]
+        status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+        assert int(status["PPid"]) == running.pids["warm"]
+        limits = Path(f"/proc/{pid}/limits").read_text()
+        assert re.search(r"Max data size +\d+ +\d+ +bytes", limits)
+        gate._seconds = 0.0  # pyright: ignore[reportPrivateUsage]
+        assert "too long" in gate.rule("SELECT 1 AS one").findings[0].message
+        until(lambda: not is_alive(pid), 5)
 
 
 def test_run_dies_with_its_launcher(runs: Runs) -> None:

@@ -2,7 +2,8 @@
 
 Decides that no verdict means no: a timeout, a crash, too much memory or an unreadable answer refuses the statement
 that caused it, and the next statement gets a new child. It never retries a statement. The limits are per statement:
-2 seconds of the child's processor time, at most 10 seconds in all on a busy machine, 512 MB of data.
+2 seconds of the child's processor time, at most 10 seconds in all on a busy machine, 512 MB of data. Where a warm
+runner is at hand the child is forked from it, which saves half a second of processor time: its launcher stands for it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -31,6 +33,8 @@ BUSY_FACTOR = 5.0
 """How many times its processor time a statement may take when others use the machine too."""
 START_SECONDS = 30.0
 BYTES = 512 * 2**20
+"""What it may allocate for its work."""
+CHILD = "bq_copilot.gate.engines.child"
 
 
 class _Unanswered(Exception):
@@ -41,11 +45,20 @@ class GuardedGate:
     """The gate with the same `rule` as `Gate`; safe to share between threads; close it when done."""
 
     def __init__(
-        self, catalog: Catalog, policy: Policy, *, seconds: float = SECONDS, memory_bytes: int = BYTES
+        self,
+        catalog: Catalog,
+        policy: Policy,
+        *,
+        seconds: float = SECONDS,
+        memory_bytes: int = BYTES,
+        launcher: Sequence[str] = (sys.executable, "-m"),
     ) -> None:
         self.catalog, self.policy = catalog, policy
         self._seconds, self._bytes = seconds, memory_bytes
+        self._launcher = launcher
         self._child: subprocess.Popen[bytes] | None = None
+        self._pid = 0
+        """The process that analyses: the child itself, or what its launcher stands for."""
         self._rest: bytes = b""
         self._turn = threading.Lock()
 
@@ -96,11 +109,14 @@ class GuardedGate:
     def _started(self) -> None:
         if self._child is not None and self._child.poll() is None:
             return
-        command = [sys.executable, "-m", "bq_copilot.gate.engines.child", str(self._bytes)]
+        command = [*self._launcher, CHILD]
         self._child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        self._rest = b""
-        opening = {"catalog": self.catalog.model_dump(mode="json"), "policy": self.policy.model_dump(mode="json")}
-        self._ask(opening, START_SECONDS)
+        self._rest, self._pid = b"", self._child.pid
+        about = {"catalog": self.catalog.model_dump(mode="json"), "policy": self.policy.model_dump(mode="json")}
+        try:
+            self._pid = int(json.loads(self._ask({**about, "bytes": self._bytes}, START_SECONDS))["pid"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise _Unanswered("the analysis process did not begin") from error
 
     def _ask(self, request: object, seconds: float) -> bytes:
         child = self._child
@@ -111,19 +127,18 @@ class GuardedGate:
             child.stdin.flush()
         except OSError as error:
             raise _Unanswered("the analysis process ended") from error
-        return self._line(child, seconds)
+        return self._line(child.stdout.fileno(), seconds)
 
-    def _line(self, child: subprocess.Popen[bytes], seconds: float) -> bytes:
-        assert child.stdout is not None
-        began, used_before = time.monotonic(), _processor_seconds(child.pid)
+    def _line(self, answers: int, seconds: float) -> bytes:
+        began, used_before = time.monotonic(), _processor_seconds(self._pid)
         while b"\n" not in self._rest:
-            used = _processor_seconds(child.pid) - used_before
+            used = _processor_seconds(self._pid) - used_before
             left = min(seconds - used, began + seconds * BUSY_FACTOR - time.monotonic())
             if left <= 0:
                 raise _Unanswered("it took too long")
-            if not select.select([child.stdout], [], [], left)[0]:
+            if not select.select([answers], [], [], left)[0]:
                 continue
-            more = os.read(child.stdout.fileno(), 65536)
+            more = os.read(answers, 65536)
             if not more:
                 raise _Unanswered("the analysis process ended")
             self._rest += more
