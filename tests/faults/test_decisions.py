@@ -29,6 +29,14 @@ def hasty(session_stack: Live) -> Copilot:
 
 
 @pytest.fixture(scope="module")
+def expired(hasty: Copilot) -> RunHandle:
+    """A run whose request nobody decided in time."""
+    run = hasty.ask(QUESTION, timeout=PATIENCE)
+    assert run.phase is Phase.AWAITING_APPROVAL
+    return run.wait((), timeout=PATIENCE)
+
+
+@pytest.fixture(scope="module")
 def two_eyes(session_stack: Live) -> Copilot:
     """An environment in which nobody approves their own request."""
     session_stack.healthy()
@@ -52,11 +60,9 @@ def make_promotions(tables: str, *columns: str) -> None:
     httpx.post(tables, json={"tableReference": reference, "schema": schema}, timeout=20).raise_for_status()
 
 
-def test_F08_an_undecided_request_expires(stack: Live, hasty: Copilot) -> None:
+def test_F08_an_undecided_request_expires(stack: Live, expired: RunHandle) -> None:
     """Nobody decides: the run ends as expired by itself, and nothing was executed."""
-    run = hasty.ask(QUESTION, timeout=PATIENCE)
-    assert run.phase is Phase.AWAITING_APPROVAL
-    run.wait((), timeout=PATIENCE)
+    run = expired
     error = run.show()["error"]
     assert run.phase is Phase.EXPIRED
     assert error is not None
@@ -64,9 +70,9 @@ def test_F08_an_undecided_request_expires(stack: Live, hasty: Copilot) -> None:
     assert stack.jobs_of_plan(run) == []
 
 
-def test_F17_a_late_decision_is_refused_and_recorded(stack: Live, hasty: Copilot) -> None:
+def test_F17_a_late_decision_is_refused_and_recorded(stack: Live, expired: RunHandle) -> None:
     """An approval after the expiry is told when it expired, is in the receipts, and wakes nothing."""
-    run = hasty.ask(QUESTION, timeout=PATIENCE).wait((), timeout=PATIENCE)
+    run = expired
     with pytest.raises(Refused, match="expired at"):
         run.approve()
     assert run.phase is Phase.EXPIRED
@@ -74,21 +80,15 @@ def test_F17_a_late_decision_is_refused_and_recorded(stack: Live, hasty: Copilot
     assert stack.jobs_of_plan(run) == []
 
 
-def test_F15_the_same_request_key_is_the_same_run(stack: Live) -> None:
-    """Two submissions at the same moment with one key: one run, one flow run."""
+def test_F15_one_request_key_is_one_run_and_one_question(stack: Live, copilot: Copilot) -> None:
+    """Two submissions at the same moment: one run, one flow run; the key never answers another question."""
     with ThreadPoolExecutor(2) as pool:
         asks = [pool.submit(stack.ask, QUESTION, key="f15") for _ in range(2)]
         first, second = (a.result() for a in asks)
     assert first.run_id == second.run_id
     assert stack.flow_run(first)["idempotency_key"] == first.run_id
-    first.cancel("enough")
-
-
-def test_F15_the_same_key_for_another_question_is_a_conflict(copilot: Copilot) -> None:
-    """The key of one question never answers another one."""
-    first = copilot.ask(QUESTION, request_key="f15-other", wait=False)
     with pytest.raises(Conflict, match="another question"):
-        copilot.ask("How many customers do we have in each country?", request_key="f15-other", wait=False)
+        copilot.ask("How many customers do we have in each country?", request_key="f15", wait=False)
     first.cancel("enough")
 
 

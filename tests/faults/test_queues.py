@@ -28,22 +28,15 @@ def time_of(run: RunHandle, kind: str) -> datetime:
     return next(u.at for u in run.updates() if u.kind == kind)
 
 
-def test_F30_each_requester_has_a_queue_that_goes_before_follow_ups(stack: Live) -> None:
-    """It is made with the first question, limited, and stands before all that nobody waits for."""
-    run = stack.copilot.ask(QUESTION, requester="fair-ana", timeout=PATIENCE)
-    mine = queue_of("fair-ana").name
-    assert stack.flow_run(run)["work_queue_name"] == mine
-    found = queues(stack)
+def test_F30_each_requester_has_a_queue_and_cannot_take_the_place_of_another(stack: Live) -> None:
+    """It is made with the first question, limited, and stands before all that nobody waits for. With one place each,
+    the second run of one starts after the first has ended; somebody else's does not wait."""
+    first = stack.copilot.ask(QUESTION, requester="fair-ben", timeout=PATIENCE)
+    mine, found = queue_of("fair-ben").name, queues(stack)
+    assert stack.flow_run(first)["work_queue_name"] == mine
     assert found[mine]["concurrency_limit"] == PER_REQUESTER
     assert found[mine]["priority"] < found["interactive"]["priority"] < found["follow-ups"]["priority"]
-    run.cancel("seen")
-
-
-def test_F30_one_requester_cannot_take_the_place_of_another(stack: Live) -> None:
-    """With one place each, the second run of one starts after the first has ended; somebody else's does not wait."""
-    first = stack.copilot.ask(QUESTION, requester="fair-ben", timeout=PATIENCE)
-    queue = queues(stack)[queue_of("fair-ben").name]
-    stack.prefect("PATCH", f"/work_pools/bq-copilot/queues/{queue['name']}", {"concurrency_limit": 1})
+    stack.prefect("PATCH", f"/work_pools/bq-copilot/queues/{mine}", {"concurrency_limit": 1})
     stack.arm_warehouse("slow_job", seconds=15, match={"job_id_prefix": f"bqc-{first.run_id}"})
     first.approve()
     first.wait(lambda s: "job_submitted" in stack.kinds(first), timeout=PATIENCE)

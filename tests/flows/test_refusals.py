@@ -42,7 +42,7 @@ def test_what_the_data_cannot_say_costs_nothing(stack: Live, stopped: Mapping[st
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_question_runs_no_job(stack: Live, stopped: Mapping[str, RunHandle], name: str) -> None:
+def test_F09_a_hostile_question_runs_no_job(stack: Live, stopped: Mapping[str, RunHandle], name: str) -> None:
     """It ends as refused, nothing waits for an approval, and the warehouse saw no job at all."""
     run = stopped[name]
     assert run.phase is Phase.REFUSED, run.show()["approval"]
