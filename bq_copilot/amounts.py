@@ -1,4 +1,4 @@
-"""Bytes, prices and spans of time as a person reads them."""
+"""Bytes, prices, spans of time and numbers of things as a person reads them."""
 
 from __future__ import annotations
 
@@ -26,3 +26,8 @@ def span(seconds: float) -> str:
         if seconds >= length * (2 if unit == "d" else 1):
             return f"{int(seconds // length)} {unit}"
     return f"{max(0, int(seconds))} s"
+
+
+def counted(number: int, thing: str) -> str:
+    """Return a number of things: `1 turn`, `12 turns`."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"

@@ -7,10 +7,10 @@ there are none.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -85,11 +85,14 @@ class LedgerFacts:
     """Providers that nobody asks until then."""
 
 
-def look(url: str) -> LedgerFacts:
-    """Look once. Raises LedgerUnavailable, or Refused for an address that is none."""
+def look(url: str, clock: Callable[[], datetime]) -> LedgerFacts:
+    """Look once; `clock` is this machine's, for comparison alone.
+
+    Raises LedgerUnavailable, or Refused for an address that is none.
+    """
     with _reading(url) as c:
         dialect = c.dialect.name
-        now, here = _time(c.execute(sa.text(f"SELECT {NOW[dialect]}")).scalar_one()), datetime.now(UTC)
+        now, here = _time(c.execute(sa.text(f"SELECT {NOW[dialect]}")).scalar_one()), clock()
         tables = set(c.execute(sa.text(PRESENT[dialect])).scalars())
         revision = str(c.execute(sa.text(READ)).scalar() or "") if VERSION_TABLE in tables else ""
         stands = standing(tables, revision or None)

@@ -10,7 +10,7 @@ import base64
 import json
 from collections.abc import Sequence
 
-from bq_copilot.amounts import money, size
+from bq_copilot.amounts import counted, money, size
 from bq_copilot.page_shell import badge, esc, facts, page, pre, table
 from bq_copilot.trace_sections import costs, decisions, jobs, plans, starts, steps, turns
 from bq_copilot.trace_svg import clock, diagram, spent_in, timeline
@@ -66,7 +66,7 @@ def _head(trace: TraceView, show: ShowView) -> str:
             (
                 "Cost",
                 esc(
-                    f"{spent['turns']} turns, {spent['tokens']:,} tokens, {money(spent['usd'])}, "
+                    f"{counted(spent['turns'], 'turn')}, {spent['tokens']:,} tokens, {money(spent['usd'])}, "
                     f"{size(spent['bytes_billed'])} billed"
                 ),
             ),

@@ -17,7 +17,7 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
-from bq_copilot.amounts import money, size
+from bq_copilot.amounts import counted, money, size
 from bq_copilot.cli.wordings import PHASE_STYLE, duration
 from bq_copilot.client import Update
 from bq_copilot.progress import Heard
@@ -81,7 +81,7 @@ class LiveLine:
 
     def show(self, state: RunState, heard: Heard | None = None) -> None:
         """Say where the run is now, and how far the model's reply has come."""
-        spent = f"{len(state.turns)} turns, {state.tokens:,} tokens, {money(state.usd)}, "
+        spent = f"{counted(len(state.turns), 'turn')}, {state.tokens:,} tokens, {money(state.usd)}, "
         spent += f"{size(state.bytes_billed)} billed"
         phase = (str(state.phase), PHASE_STYLE.get(state.phase, "bold"))
         text = Text.assemble(phase, f" · {safe(step_words(next_step(state)))} · ")

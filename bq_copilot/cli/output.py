@@ -28,7 +28,7 @@ PIPED_WIDTH = 120
 _STACK_CODES = frozenset({"not_authorised", "deployment_missing", "not_a_prefect_api", "no_ledger_store"})
 _USAGE_CODES = frozenset(
     {"no_question", "no_answer", "no_result", "edit_invalid", "chart_invalid"}
-    | {"bad_file", "no_file", "bad_bundle", "bad_fork"}
+    | {"bad_file", "no_file", "bad_bundle", "bad_fork", "bad_eval"}
 )
 
 _CODE_OF_PHASE = {

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bq_copilot.amounts import money, size
+from bq_copilot.amounts import counted, money, size
 from bq_copilot.card_blocks import Card
 from bq_copilot.cli.render_card import render_card
 from bq_copilot.cli.wordings import PHASE_STYLE, cell
@@ -52,7 +52,7 @@ def render_outcome(console: Console, view: ShowView) -> None:
             verb = "show" if follow_up["decided"] else "accept"
             console.print(Text(f"  bq-copilot followups {verb} {follow_up['series']}", "dim"))
     spent = view["spent"]
-    cost = f"{spent['turns']} turns, {spent['tokens']:,} tokens, {money(spent['usd'])} for the model, "
+    cost = f"{counted(spent['turns'], 'turn')}, {spent['tokens']:,} tokens, {money(spent['usd'])} for the model, "
     console.print(Text(f"{cost}{size(spent['bytes_billed'])} billed", style="dim"))
     _receipts(console, view)
 
@@ -138,7 +138,7 @@ def _counted(answer: AnswerView, shown: int) -> str:
     """Say how much of the result is on the screen, and how much of it was kept at all."""
     count = answer["row_count"]
     if shown == count:
-        return f"{answer['query']}: {count:,} row{'' if count == 1 else 's'}"
+        return f"{answer['query']}: {counted(count, 'row')}"
     kept = f"; {len(answer['rows']):,} are stored, the rest is in the result table" if answer["truncated"] else ""
     return f"{answer['query']}: truncated, {shown:,} of {count:,} rows shown{kept}"
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.text import Text
 
-from bq_copilot.amounts import money, size
+from bq_copilot.amounts import counted, money, size
 from bq_copilot.cli.wordings import PHASE_STYLE
 from bq_copilot.safe_text import clip, safe
 from bq_copilot.trace_svg import clock, spent_in
@@ -34,7 +34,7 @@ def render_trace(console: Console, trace: TraceView) -> None:
     for event in trace["events"]:
         out.write(f"{event['seq']:>5}  {event['seconds']:>9,.2f} s  {event['phase']:<17} {safe(event['text'])}\n")
     spent = trace["spent"]
-    cost = f"{spent['turns']} turns, {spent['tokens']:,} tokens, {money(spent['usd'])}"
+    cost = f"{counted(spent['turns'], 'turn')}, {spent['tokens']:,} tokens, {money(spent['usd'])}"
     cost += f", {size(spent['bytes_billed'])} billed"
     console.print(Text(cost, style="dim"))
 

@@ -6,7 +6,7 @@ Decides: what one look at its database means. Never does: open it for writing, o
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 
 from bq_copilot import ledger_facts
 from bq_copilot.ledger_facts import LedgerFacts
@@ -30,7 +30,7 @@ def look(scene: Scene) -> Iterable[Verdict]:
     if not scene.ledger_url:
         yield skipped("ledger", "not looked at: no usable Ledger Store block says where it is")
         return
-    facts = scene.facts = ledger_facts.look(scene.ledger_url)
+    facts = scene.facts = ledger_facts.look(scene.ledger_url, lambda: datetime.now(UTC))
     yield tables(facts, safe_url(scene.ledger_url))
     yield durability(facts)
     if scene.answers:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from bq_copilot.cli.output import USAGE, code_of_error
 from bq_copilot.client import Copilot
 from bq_copilot.errors import Refused, Unreachable
 from bq_copilot.evals.gold import Gold, matches, order_of
@@ -83,8 +84,9 @@ def test_the_shipped_set_has_questions_of_every_kind_and_held_out_wordings() -> 
 def test_a_wrong_set_is_refused_with_its_field(tmp_path: Path, text: str, words: str) -> None:
     """A misspelt key is an error and not a question that is never checked."""
     (tmp_path / "set.yaml").write_text(text)
-    with pytest.raises(Refused, match=words):
+    with pytest.raises(Refused, match=words) as caught:
         read_suite(tmp_path / "set.yaml")
+    assert code_of_error(caught.value) == USAGE
 
 
 def asked(**more) -> EvalQuestion:

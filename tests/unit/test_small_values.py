@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bq_copilot import identity, toolbox
+from bq_copilot.amounts import counted
 from bq_copilot.canonical import canonical_json, digest
 from bq_copilot.catalog import Catalog
 from bq_copilot.errors import Damaged, Refused
@@ -190,3 +191,8 @@ def test_a_missing_or_contradicting_field_of_a_dry_run_refuses(other: dict[str, 
     """A dry run that does not say what it must say is not believed."""
     with pytest.raises(Refused):
         judge("q1", dry_run(**other), verdict(), Policy(), Catalog())
+
+
+def test_one_thing_is_not_several() -> None:
+    """A number of things is said in its own number, and a large one is easy to read."""
+    assert [counted(n, "turn") for n in (0, 1, 2_000)] == ["0 turns", "1 turn", "2,000 turns"]
