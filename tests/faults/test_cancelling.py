@@ -6,6 +6,7 @@ from typing import Any
 
 from bq_copilot.client import RunHandle
 from bq_copilot.phases import Phase
+from tests.faults.conftest import QUESTION
 from tests.live import PATIENCE, RECOVERY, Live
 from tests.waiting import until
 
@@ -23,8 +24,9 @@ def alarms(stack: Live, run: RunHandle) -> list[dict[str, Any]]:
     return stack.prefect("POST", "/events/filter", body)["events"]
 
 
-def test_F10_prefects_button_ends_a_sleeping_run(stack: Live, waiting: RunHandle) -> None:
+def test_F10_prefects_button_ends_a_sleeping_run(stack: Live) -> None:
     """The run has no process; the ledger gets the cancel, with where it came from, and ends at 0 bytes."""
+    waiting = stack.ask_with(QUESTION, warm_seconds=0).wait(timeout=PATIENCE)
     stack.suspended(waiting)
     press_cancel(stack, waiting)
     waiting.wait((), timeout=RECOVERY)
@@ -36,7 +38,7 @@ def test_F10_prefects_button_ends_a_sleeping_run(stack: Live, waiting: RunHandle
 
 def test_F10_prefects_button_just_before_the_run_waits_is_not_written_over(stack: Live) -> None:
     """Pressed while the process prepares the plan: it does not go to sleep over it, and the run ends as cancelled."""
-    run = stack.ask_with("What was our total revenue in 2025?", warm_seconds=0)
+    run = stack.ask_with(QUESTION, warm_seconds=0)
     until(lambda: "turn_requested" in stack.kinds(run), PATIENCE)
     press_cancel(stack, run)
     run.wait((), timeout=RECOVERY)

@@ -37,7 +37,7 @@ def test_F30_each_requester_has_a_queue_and_cannot_take_the_place_of_another(sta
     assert found[mine]["concurrency_limit"] == PER_REQUESTER
     assert found[mine]["priority"] < found["interactive"]["priority"] < found["follow-ups"]["priority"]
     stack.prefect("PATCH", f"/work_pools/bq-copilot/queues/{mine}", {"concurrency_limit": 1})
-    stack.arm_warehouse("slow_job", seconds=15, match={"job_id_prefix": f"bqc-{first.run_id}"})
+    stack.arm_warehouse("slow_job", seconds=12, match={"job_id_prefix": f"bqc-{first.run_id}"})
     first.approve()
     first.wait(lambda s: "job_submitted" in stack.kinds(first), timeout=PATIENCE)
     second = stack.copilot.ask(QUESTION, requester="fair-ben", wait=False)

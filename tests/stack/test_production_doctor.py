@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ def visit(stack: Live, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
 
 def watched(stack: Live) -> bool:
     """Whether the stack's recovery service has just said that it lives."""
-    facts = ledger_facts.look(stack.record.ledger_url)
+    facts = ledger_facts.look(stack.record.ledger_url, lambda: datetime.now(UTC))
     return any((facts.now - w.seen_at).total_seconds() < 20 for w in facts.watchers)
 
 
