@@ -49,8 +49,8 @@ def waiting(stack: Live) -> RunHandle:
 
 @pytest.fixture
 def executing(stack: Live) -> RunHandle:
-    """A run whose approved job takes seven seconds and has begun."""
-    stack.arm_warehouse("slow_job", seconds=7, match={"job_id_prefix": "bqc-"})
+    """A run whose approved job takes ten seconds and has begun."""
+    stack.arm_warehouse("slow_job", seconds=10, match={"job_id_prefix": "bqc-"})
     run = stack.ask(QUESTION)
     run.approve()
     return run.wait(lambda s: "job_submitted" in stack.kinds(run), timeout=PATIENCE)
