@@ -19,7 +19,7 @@ from typing import ClassVar
 
 import uvicorn
 from prefect.server.api.server import create_app
-from prefect.server.database.configurations import AioSqliteConfiguration
+from prefect.server.database.configurations import SQLITE_BEGIN_MODE, AioSqliteConfiguration
 from prefect.server.database.dependencies import MODELS_DEPENDENCIES
 from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL, get_current_settings
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -56,9 +56,18 @@ class InTurn(AioSqliteConfiguration):
     async def begin_transaction(
         self, session: AsyncSession, with_for_update: bool = False
     ) -> AsyncGenerator[AsyncSessionTransaction, None]:
-        """Begin a transaction, as a writer, once those that came before have ended."""
+        """Begin a transaction, as a writer, once those that came before have ended.
+
+        It begins at once and not with its first statement, so that a session which the same request, or a task that
+        it starts, opens beside it is a reader and does not wait for the transaction that waits for it.
+        """
         async with self._turn(), super().begin_transaction(session, with_for_update=True) as transaction:
-            yield transaction
+            await session.connection()
+            mode = SQLITE_BEGIN_MODE.set(None)
+            try:
+                yield transaction
+            finally:
+                SQLITE_BEGIN_MODE.reset(mode)
 
     @asynccontextmanager
     async def _turn(self) -> AsyncGenerator[None, None]:

@@ -63,3 +63,28 @@ def test_a_writer_within_a_writer_goes_on_after_its_time(tmp_path: Path, monkeyp
 
     with pytest.raises(sa.exc.OperationalError, match="locked"):
         asyncio.run(nested())
+
+
+def test_a_reader_within_a_writer_reads_at_once(tmp_path: Path) -> None:
+    """What the writer's own request looks up beside it, or a task that it starts, does not wait for its end."""
+
+    async def nested() -> list[int]:
+        database = InTurn(connection_url=f"sqlite+aiosqlite:///{tmp_path / 'db.sqlite'}")
+        engine = await database.engine()
+        async with engine.begin() as connection:
+            await connection.execute(sa.text("create table t (n integer)"))
+
+        async def counted() -> int:
+            async with await database.session(engine) as reader:
+                return (await reader.execute(sa.text("select count(*) from t"))).scalar_one()
+
+        session = await database.session(engine)
+        try:
+            async with session, database.begin_transaction(session):
+                await session.execute(sa.text("insert into t (n) values (1)"))
+                inside = [await counted(), await asyncio.create_task(counted())]
+            return [*inside, await counted()]
+        finally:
+            await engine.dispose()
+
+    assert asyncio.run(nested()) == [0, 0, 1]
