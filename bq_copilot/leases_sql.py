@@ -34,7 +34,7 @@ class SqlLeases:
         )
         with self.transaction() as c:
             now = self.stamp(c)
-            until = _later(now, seconds)
+            until = later(now, seconds)
             values = {"run_id": run_id, "holder": holder, "until": until, "now": now}
             if c.execute(upsert, values).rowcount != 1:
                 return None
@@ -45,7 +45,7 @@ class SqlLeases:
         """Keep the run; False when somebody took it."""
         update = sa.text("UPDATE leases SET expires_at = :until WHERE run_id = :run_id AND token = :token")
         with self.transaction() as c:
-            until = _later(self.stamp(c), seconds)
+            until = later(self.stamp(c), seconds)
             values = {"until": until, "run_id": lease.run_id, "token": lease.token}
             return c.execute(update, values).rowcount == 1
 
@@ -66,6 +66,11 @@ class SqlLeases:
             return [Lease(r[0], r[1], r[2], datetime.fromisoformat(r[3])) for r in c.execute(query)]
 
 
-def _later(now: str, seconds: float) -> str:
-    later = datetime.fromisoformat(now) + timedelta(seconds=seconds)
-    return later.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+def later(stamp: str, seconds: float) -> str:
+    """Return the stamp of so many seconds after another one, before it when they are negative."""
+    return stamp_of(datetime.fromisoformat(stamp) + timedelta(seconds=seconds))
+
+
+def stamp_of(moment: datetime) -> str:
+    """Return a moment as the ledger writes it: UTC, to the microsecond, so that texts sort as the moments do."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -13,7 +13,7 @@ import sqlite3
 from collections.abc import Generator, Iterable
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from bq_copilot.canonical import canonical_json
 from bq_copilot.errors import LedgerUnavailable, Refused, Superseded
 from bq_copilot.events import Event, Recorded
 from bq_copilot.head_signatures import Signed, Signer
-from bq_copilot.leases_sql import SqlLeases
+from bq_copilot.leases_sql import SqlLeases, stamp_of
 from bq_copilot.ledger import PARENTS, Accept, HeadMoved, RunHead
 from bq_copilot.ledger_reader import parse, parse_all
 from bq_copilot.pruned import gone
@@ -339,9 +339,9 @@ def _head_values(state: RunState, at: str) -> dict[str, Any]:
         "phase": str(state.phase),
         "question": state.question,
         "requester": state.requester,
-        "received_at": _stamp(state.received_at) if state.received_at else at,
+        "received_at": stamp_of(state.received_at) if state.received_at else at,
         "updated_at": at,
-        "expires_at": _stamp(state.due) if state.due else "",
+        "expires_at": stamp_of(state.due) if state.due else "",
         "flow_run_id": state.started.flow_run_id if state.started else "",
     }
 
@@ -362,7 +362,3 @@ def _head(r: Any) -> RunHead:
 
 def _time(text: str) -> datetime:
     return datetime.fromisoformat(text)
-
-
-def _stamp(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

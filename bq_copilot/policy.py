@@ -267,6 +267,11 @@ class Notifications(BaseModel):
     remind_after_seconds: int = Field(default=1_800, ge=0)
     """Seconds after which a request that nobody decided, or a question, is told once more; 0: never."""
 
+    @property
+    def blocks(self) -> list[str]:
+        """The names of all blocks that somebody is told through, the one for all first."""
+        return [self.block, *sorted({*self.people.values()} - {self.block})]
+
     def block_of(self, person: str) -> str:
         """Return the name of a person's own block; empty when they have none, or when nobody is named."""
         own = {plain(name): block for name, block in self.people.items()}

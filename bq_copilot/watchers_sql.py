@@ -6,11 +6,9 @@ have the database's time, so that no two clocks are compared.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-
 import sqlalchemy as sa
 
-from bq_copilot.leases_sql import SqlLeases
+from bq_copilot.leases_sql import SqlLeases, later
 
 UPSERT = """INSERT INTO watchers VALUES (:holder, :version, :at)
        ON CONFLICT (holder) DO UPDATE SET version = excluded.version, seen_at = excluded.seen_at"""
@@ -25,8 +23,4 @@ def note(ledger: SqlLeases, holder: str, version: str) -> None:
     with ledger.transaction() as c:
         at = ledger.stamp(c)
         c.execute(sa.text(UPSERT), {"holder": holder, "version": version, "at": at})
-        c.execute(sa.text(FORGET), {"before": _days_before(at, KEPT_DAYS)})
-
-
-def _days_before(stamp: str, days: int) -> str:
-    return (datetime.fromisoformat(stamp) - timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        c.execute(sa.text(FORGET), {"before": later(at, -KEPT_DAYS * 86_400)})

@@ -129,8 +129,8 @@ class Notifier:
         before, self._setting = self._setting, None
         self._until = self._clock() + MISSING  # also when what follows raises
         rules = self._given or _rules(self._at)
-        names = {rules.block, *rules.people.values()} if rules.kinds else set[str]()
-        found = {name: channel for name in sorted(names) if (channel := self._find(self._at, name)) is not None}
+        names = rules.blocks if rules.kinds else []
+        found = {name: channel for name in names if (channel := self._find(self._at, name)) is not None}
         if found:
             self._setting = Setting(rules, found)
             self._until = self._clock() + FRESH

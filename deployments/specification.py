@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +21,7 @@ from prefect.workers.process import ProcessWorker
 from pydantic import BaseModel, ConfigDict, Field
 
 from deployments.local.environment import WORK_POOL
-from deployments.local.home import LAUNCHER, PROJECT_ROOT
+from deployments.local.home import LAUNCH, PROJECT_ROOT
 from tasks.places import JOBS, MODEL
 
 PREFECT_FILE_VARIABLE = "BQ_COPILOT_PREFECT_FILE"
@@ -136,8 +135,8 @@ def load_deployment(entry: DeploymentEntry, folder: Path) -> DeploymentSpec:
 
 
 def run_command() -> str:
-    """How the worker starts a flow run: the launcher, without site packages, because it needs none (20 ms)."""
-    return shlex.join([sys.executable, "-I", "-S", str(LAUNCHER)])
+    """How the worker starts a flow run: through the launcher."""
+    return shlex.join(LAUNCH)
 
 
 def pool_spec(folder: Path) -> PoolSpec:

@@ -154,7 +154,7 @@ def notifications(scene: Scene) -> Verdict:
     rules = policy_from_yaml(policy["data"]["text"]).notifications if policy else Notifications()
     if not rules.kinds:
         return skipped("notifications", "nobody is told: the policy names no kinds")
-    names = [rules.block, *sorted({*rules.people.values()} - {rules.block})]
+    names = rules.blocks
     wanted = {
         "block_documents": {"name": {"any_": names}, "is_anonymous": {"eq_": False}},
         "block_schemas": {"block_capabilities": {"all_": ["notify"]}},

@@ -21,7 +21,7 @@ from deployments.local.environment import (
     uses_offline_model,
     without_secrets,
 )
-from deployments.local.home import LAUNCHER, Home
+from deployments.local.home import LAUNCH, Home
 from deployments.local.login import login_of
 from deployments.local.prepared import is_seeded
 from deployments.local.probes import Heartbeat, Http, Listening, Probe, Running
@@ -128,7 +128,7 @@ def _module(name: str, *arguments: str) -> tuple[str, ...]:
 
 def forked(name: str) -> tuple[str, ...]:
     """From the warm runner: its imports are done, so that a killed worker is back in half a second."""
-    return (sys.executable, "-I", "-S", str(LAUNCHER), name)
+    return (*LAUNCH, name)
 
 
 def _exists(module: str) -> bool:

@@ -28,13 +28,8 @@ Blocks = Mapping[str, Sequence[Mapping[str, Any]]]
 def look_notifications(scene: Scene) -> Iterable[Verdict]:
     """The notification blocks that the policy names: one for all, some for single people."""
     rules = scene.block(PolicyBlock).value().notifications
-    found = {name: scene.api.notifiers(name) for name in names_of(rules)} if rules.kinds else {}
+    found = {name: scene.api.notifiers(name) for name in rules.blocks} if rules.kinds else {}
     yield notifications(rules, found, {name: why for name, one in found.items() if (why := _unusable(one))})
-
-
-def names_of(rules: Notifications) -> list[str]:
-    """Return the names of all blocks that somebody is told through, the one for all first."""
-    return [rules.block, *sorted({*rules.people.values()} - {rules.block})]
 
 
 def _unusable(found: Sequence[Mapping[str, Any]]) -> str:
@@ -52,7 +47,7 @@ def notifications(rules: Notifications, found: Blocks, unusable: Mapping[str, st
     """Judge whether everybody is told."""
     if not rules.kinds:
         return skipped("notifications", "nobody is told: the policy names no kinds; `bq-copilot pending` is the list")
-    missing = [name for name in names_of(rules) if not found.get(name)]
+    missing = [name for name in rules.blocks if not found.get(name)]
     there = {name: kind_of(dict(one[0])) for name, one in found.items() if one}
     said = ", ".join(f"{kind} {name}" for name, kind in there.items())
     for name, why in (unusable or {}).items():

@@ -24,7 +24,7 @@ from prefect.logging.configuration import setup_logging
 from prefect.settings import get_current_settings
 
 from deployments.warm import launch
-from deployments.warm.wire import STREAMS, Request, message
+from deployments.warm.wire import Request, message
 
 _prepared_for: list[dict[str, str]] = []
 """The settings that this process is prepared for, in each spelling that a request may have."""
@@ -70,7 +70,7 @@ class Job:
             return
 
     def _take_over(self) -> None:
-        for source, target in zip(self.request.streams, STREAMS, strict=True):
+        for source, target in zip(self.request.streams, launch.STREAMS, strict=True):
             os.dup2(source, target)
         self.request.close()
         os.environ.clear()

@@ -20,6 +20,7 @@ from _socket import AF_UNIX, SCM_RIGHTS, SOCK_STREAM, SOL_SOCKET, socket
 MAGIC = b"BQW1"
 REFUSED, READY, GO, REPORTED, ENDED = b"N", b"P", b"G", b"X", b"S"
 MESSAGE_BYTES = 5
+STREAMS = (0, 1, 2)
 HANDSHAKE_SECONDS = 2.0
 FORWARDED = (signals.SIGTERM, signals.SIGINT, signals.SIGHUP, signals.SIGUSR1)
 FOLDER = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120 - see below
@@ -83,7 +84,7 @@ def _send_request(link: socket) -> None:
     fields += [f"{name}={value}" for name, value in os.environ.items()]
     body = b"\0".join(os.fsencode(text) for text in fields)
     header = MAGIC + len(body).to_bytes(4, "big")
-    fds = b"".join(number.to_bytes(4, sys.byteorder) for number in (0, 1, 2))
+    fds = b"".join(number.to_bytes(4, sys.byteorder) for number in STREAMS)
     link.sendmsg([header], [(SOL_SOCKET, SCM_RIGHTS, fds)])
     link.sendall(body)
 

@@ -15,7 +15,6 @@ from deployments.warm import launch
 
 LONGEST_BODY = 4_000_000
 _RECEIVE_SECONDS = 2.0
-STREAMS = (0, 1, 2)
 
 
 class BadRequest(Exception):
@@ -45,7 +44,7 @@ def read_request(link: socket.socket) -> Request:
     link.settimeout(_RECEIVE_SECONDS)
     header, fds = _header(link)
     length = int.from_bytes(header[4:], "big")
-    if header[:4] != launch.MAGIC or len(fds) != len(STREAMS) or length > LONGEST_BODY:
+    if header[:4] != launch.MAGIC or len(fds) != len(launch.STREAMS) or length > LONGEST_BODY:
         for fd in fds:
             os.close(fd)
         raise BadRequest(f"{header!r} with {len(fds)} descriptors")
@@ -58,7 +57,7 @@ def read_request(link: socket.socket) -> Request:
 
 def _header(link: socket.socket) -> tuple[bytes, list[int]]:
     room = array.array("i")
-    data, ancillary, _flags, _address = link.recvmsg(8, socket.CMSG_LEN(len(STREAMS) * room.itemsize))
+    data, ancillary, _flags, _address = link.recvmsg(8, socket.CMSG_LEN(len(launch.STREAMS) * room.itemsize))
     for level, kind, content in ancillary:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
             room.frombytes(content[: len(content) - len(content) % room.itemsize])
