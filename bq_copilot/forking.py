@@ -7,7 +7,7 @@ because it is what the model was told. Pure: it records nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bq_copilot import toolbox
@@ -74,32 +74,37 @@ def place_of(events: Sequence[Recorded], edits: Edits) -> int:
     or policy is for the run from its beginning.
     """
     if edits.sql:
-        found, missing = _plans(events), "it has proposed no plan"
+        found, missing = _last_plan(events), "it has proposed no plan"
     elif edits.answer:
-        found, missing = _seqs(events, "question_asked"), "nothing was asked so far"
+        found, missing = _last(events, "question_asked"), "nothing was asked so far"
     elif edits.model or edits.policy:
-        found, missing = _seqs(events, "run_pinned"), "nothing is pinned so far"
+        found, missing = _last(events, "run_pinned"), "nothing is pinned so far"
     else:
         raise _refused(
             "Nothing would be different in this fork.", "Give --answer, --sql-file, --model or --policy, or --at."
         )
-    if not found:
+    if found is None:
         hint = f"`bq-copilot trace {events[0].run_id}` shows what there is."
         raise _refused(f"There is no place to fork from: {missing}.", hint)
-    return found[-1]
-
-
-def _seqs(events: Sequence[Recorded], kind: str) -> list[int]:
-    return [e.seq for e in events if e.event.kind == kind]
-
-
-def _plans(events: Sequence[Recorded]) -> list[int]:
-    """The proposals after which the model's plan is open; those of a retry are not."""
-    found: list[int] = []
-    for seq in _seqs(events, "plan_proposed"):
-        state, _, open_turn = _at(events[:seq])
-        found += [seq] if _open_plan(state, open_turn) else []
     return found
+
+
+def _latest(events: Sequence[Recorded], kind: str) -> Iterator[int]:
+    """The places of these events, the last one first."""
+    return (e.seq for e in reversed(events) if e.event.kind == kind)
+
+
+def _last(events: Sequence[Recorded], kind: str) -> int | None:
+    return next(_latest(events, kind), None)
+
+
+def _last_plan(events: Sequence[Recorded]) -> int | None:
+    """The last proposal after which the model's plan is open; those of a retry are not."""
+    for seq in _latest(events, "plan_proposed"):
+        state, _, open_turn = _at(events[:seq])
+        if _open_plan(state, open_turn):
+            return seq
+    return None
 
 
 def _open_plan(state: RunState, open_turn: int) -> toolbox.ProposePlan | None:
@@ -153,8 +158,8 @@ def _answer(
     if not answer:
         return state.answered if here else None
     if not here or state.asked is None:
-        asked = _seqs(events, "question_asked")
-        hint = f"A question was asked at event {asked[-1]}: --at {asked[-1]}." if asked else "Nothing was asked so far."
+        last = _last(events, "question_asked")
+        hint = f"A question was asked at event {last}: --at {last}." if last else "Nothing was asked so far."
         raise _refused(f"No question is open after event {state.seq}.", hint)
     return QuestionAnswered(turn=state.asked.turn, answer=answer, by=by, via=via)
 
@@ -166,8 +171,8 @@ def _sql(
         return ()
     call = _open_plan(state, open_turn)
     if call is None:
-        proposed = _plans(events)
-        hint = f"A plan was proposed at event {proposed[-1]}: --at {proposed[-1]}." if proposed else "There is no plan."
+        last = _last_plan(events)
+        hint = f"A plan was proposed at event {last}: --at {last}." if last else "There is no plan."
         raise _refused(f"No plan is open after event {state.seq}.", hint)
     ids = [q.id for q in call.queries]
     named = {(ids[0] if not q and len(ids) == 1 else q): sql for q, sql in wanted.items()}
