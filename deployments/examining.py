@@ -21,7 +21,7 @@ from deployments.local.doctor import doctor as examine_local
 from deployments.local.home import Home
 from deployments.local.login import login_for
 from deployments.local.records import read_record
-from deployments.verdicts import Severity, Verdict, counted, is_well, skipped
+from deployments.verdicts import Severity, Verdict, by_severity, is_well, skipped
 
 WORDS = {Severity.GOOD: "OK", Severity.WARNING: "WARN", Severity.BAD: "WRONG", Severity.SKIPPED: "SKIP"}
 STYLES = {Severity.GOOD: "green", Severity.WARNING: "yellow", Severity.BAD: "red", Severity.SKIPPED: "dim"}
@@ -77,7 +77,7 @@ def view(place: str, environment: str, verdicts: Sequence[Verdict]) -> dict[str,
         "well": is_well(verdicts),
         "installation": place,
         "environment": environment,
-        "counts": counted(verdicts),
+        "counts": by_severity(verdicts),
         "verdicts": [asdict(verdict) for verdict in verdicts],
     }
 
@@ -89,7 +89,7 @@ def show(verdicts: Sequence[Verdict]) -> None:
         _line(f"{WORDS[one.severity]:5}  {one.check:{width}}  {one.found}", STYLES[one.severity])
         for line in one.mend.splitlines():
             _line(f"{'':5}  {'':{width}}  → {line}")
-    many = counted(verdicts)
+    many = by_severity(verdicts)
     words = ("bad", "wrong"), ("warning", "to look at"), ("skipped", "not judged"), ("good", "as it should be")
     say(", ".join(f"{many[key]} {word}" for key, word in words if many[key]), "bold")
 

@@ -55,7 +55,7 @@ def _one(env: Environment, gate: GuardedGate, question: str, sql: str) -> Gold:
     try:
         return _rows(env, gate, question, sql)
     except CopilotError as error:
-        return Gold(problem=f"{error.code}: {error}"[:300])
+        return Gold(problem=f"{error.code}: {error}"[:300], code=error.code)
 
 
 def _rows(env: Environment, gate: GuardedGate, question: str, sql: str) -> Gold:

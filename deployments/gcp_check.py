@@ -96,7 +96,7 @@ def _scratch(wanted: Wanted, project: Project) -> list[Finding]:
     try:
         seen = project.dataset(wanted.runners[0], name)
     except CopilotError as error:
-        return [_trouble(wanted, what, error, "scratch", "")]
+        return [_trouble(wanted, what, error, "scratch")]
     location, life = str(seen.get("location", "")), int(seen.get("defaultTableExpirationMs") or 0)
     found = [Finding(what, THERE, f"in {location}; tables live {life / 86_400_000:g} days")]
     if location.upper() != wanted.location.upper():

@@ -56,7 +56,7 @@ def is_well(verdicts: Iterable[Verdict]) -> bool:
     return not any(verdict.severity is Severity.BAD for verdict in verdicts)
 
 
-def counted(verdicts: Iterable[Verdict]) -> dict[str, int]:
+def by_severity(verdicts: Iterable[Verdict]) -> dict[str, int]:
     """Return how many verdicts there are of each severity, all four named."""
     found = [verdict.severity for verdict in verdicts]
     return {str(severity): found.count(severity) for severity in Severity}

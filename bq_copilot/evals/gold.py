@@ -29,6 +29,8 @@ class Gold:
     ordered_by: tuple[int, ...] | None = None
     """Columns whose order counts; None where it does not, empty where it counts and is none of the columns."""
     problem: str = ""
+    code: str = ""
+    """The problem's error code."""
 
 
 def order_of(sql: str, columns: Sequence[str]) -> tuple[int, ...] | None:

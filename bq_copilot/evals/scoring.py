@@ -88,7 +88,7 @@ def score(
 ) -> Score:
     """Return the score of one finished run; `pages` are the stored rows of its results by query."""
     if gold is not None and gold.problem and not accepted:
-        if gold.problem.partition(":")[0] not in OUTSIDE | {"timeout"}:
+        if gold.code not in OUTSIDE | {"timeout"}:
             return not_judged(question, gold.problem, state)
         reason = f"its expected query could not be run: {gold.problem}"
         return not_answered(question, reason, state.run_id, str(state.phase))

@@ -215,7 +215,13 @@ async def test_a_question_with_an_expected_query_is_scored_by_execution_match() 
     assert "gate_denied" in found["b"].problem and "gate_denied" in found["c"].problem
     refused = score(asked_sql, [], run.state, {"q1": PAGE.rows}, found["b"])
     assert refused.unanswered and refused.expectation == found["b"].problem
-    away = score(asked_sql, [], run.state, {"q1": PAGE.rows}, Gold(problem="warehouse_unreachable: no route"))
+    away = score(
+        asked_sql,
+        [],
+        run.state,
+        {"q1": PAGE.rows},
+        Gold(problem="warehouse_unreachable: no route", code="warehouse_unreachable"),
+    )
     assert away.unanswered and not away.expectation
     assert len([j for j in world.warehouse.jobs if j.startswith("bqc-eval-")]) == 1
 

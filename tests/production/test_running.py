@@ -19,7 +19,7 @@ from deployments.local.home import PROJECT_ROOT, Home
 from deployments.production.doctor import doctor, secrets_of
 from deployments.production.running import hide, run
 from deployments.production.scene import Check, Scene, safe_url
-from deployments.verdicts import Severity, Verdict, bad, counted, good, is_well, skipped
+from deployments.verdicts import Severity, Verdict, bad, by_severity, good, is_well, skipped
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_only_what_is_wrong_makes_it_unwell() -> None:
     """Warnings and what was not looked at are counted, and are not wrong."""
     some = [good("a", ""), skipped("b", ""), Verdict("c", Severity.WARNING, "")]
     assert is_well(some) and not is_well([*some, bad("d", "", "")])
-    assert counted(some) == {"good": 1, "warning": 1, "bad": 0, "skipped": 1}
+    assert by_severity(some) == {"good": 1, "warning": 1, "bad": 0, "skipped": 1}
 
 
 def test_a_server_that_is_down_ends_the_visit_with_a_verdict_for_every_check() -> None:
