@@ -91,6 +91,7 @@ def test_F04_killed_server_while_the_job_runs(stack: Live, executing: RunHandle)
     """The Prefect server dies and comes back while the warehouse works: nothing is lost."""
     stack.kill_part("server")
     ends_well(stack, executing)
+    assert stack.in_state(executing, "Completed")
 
 
 def test_F04_a_decision_counts_while_the_server_is_down(stack: Live, waiting: RunHandle) -> None:

@@ -210,7 +210,9 @@ def stayed_with(words: list[str], operator: Operator) -> Done:
 
 def looked_at(words: list[str]) -> Done:
     """A verb that serves a page: its address answers, and Ctrl-C ends it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
     process = started(words)
+    signal.signal(signal.SIGINT, before)
     assert process.stdout is not None
     line = process.stdout.readline()
     address = re.search(r"http://127\.0\.0\.1:\d+/", line)

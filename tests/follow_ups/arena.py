@@ -187,6 +187,15 @@ def waits(run: Run) -> bool:
     return run.state.phase is Phase.AWAITING_APPROVAL
 
 
+def nothing_due(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every run of a series is the newest one that was due."""
+
+    async def none(*_: object) -> str:
+        return ""
+
+    monkeypatch.setattr("tasks.series_runs.newest_due", none)
+
+
 def without_prefect(monkeypatch: pytest.MonkeyPatch) -> None:
     """Call the functions behind all tasks; artifacts and schedules are nobody's here."""
     for module in [m for n, m in sys.modules.items() if n.startswith("tasks.") and isinstance(m, ModuleType)]:

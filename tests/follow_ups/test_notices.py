@@ -10,20 +10,15 @@ from bq_copilot.notice_message import message
 from bq_copilot.notices import Due, outlook
 from bq_copilot.policy import Notifications
 from bq_copilot.state import RunState
-from tasks import series_runs
 from tasks.run import Run
-from tests.follow_ups.arena import ANSWER, Arena, without_prefect
+from tests.follow_ups.arena import ANSWER, Arena, nothing_due, without_prefect
 
 
 @pytest.fixture(autouse=True)
 def bare(monkeypatch: pytest.MonkeyPatch) -> None:
     """No Prefect server is there; nothing is due later."""
     without_prefect(monkeypatch)
-
-    async def none(*_: object) -> str:
-        return ""
-
-    monkeypatch.setattr(series_runs, "newest_due", none)
+    nothing_due(monkeypatch)
 
 
 def parent_of(arena: Arena, parent: Run) -> tuple[RunState, list[ev.Recorded]]:

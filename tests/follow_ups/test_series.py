@@ -14,18 +14,26 @@ from bq_copilot.phases import Phase
 from bq_copilot.receipts import verify
 from bq_copilot.verifying import check_run
 from tasks import series_runs
-from tests.follow_ups.arena import ANA, ANSWER, LATER, MIB, Arena, in_days, policy, renamed, waits, without_prefect
+from tests.follow_ups.arena import (
+    ANA,
+    ANSWER,
+    LATER,
+    MIB,
+    Arena,
+    in_days,
+    nothing_due,
+    policy,
+    renamed,
+    waits,
+    without_prefect,
+)
 
 
 @pytest.fixture(autouse=True)
 def bare(monkeypatch: pytest.MonkeyPatch) -> None:
     """No Prefect server is there; nothing is due later."""
     without_prefect(monkeypatch)
-
-    async def none(*_: object) -> str:
-        return ""
-
-    monkeypatch.setattr(series_runs, "newest_due", none)
+    nothing_due(monkeypatch)
 
 
 def other(value: str) -> object:

@@ -71,7 +71,7 @@ def test_killed_process_is_back_by_itself(running: StackRecord, home: Home, name
         now = stack.status(home)
         return now.healthy and now.record is not None and now.record.pids.get(name) != running.pids[name]
 
-    until(healed, 40)
+    assert until(healed, 40)
 
 
 def test_run_outlives_its_worker(runs: Runs, running: StackRecord) -> None:

@@ -42,7 +42,7 @@ def test_logs_of_a_warm_run_reach_the_server(runs: Runs) -> None:
     run = runs.start("nap")
     runs.ended(run)
     query = {"logs": {"flow_run_id": {"any_": [run]}}}
-    until(lambda: "hello from the nap" in [x["message"] for x in runs.call("POST", "/logs/filter", query)], 5)
+    assert until(lambda: "hello from the nap" in [x["message"] for x in runs.call("POST", "/logs/filter", query)], 5)
 
 
 def test_killed_run_is_reported_as_crashed_with_its_signal(runs: Runs) -> None:

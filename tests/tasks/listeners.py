@@ -49,13 +49,20 @@ def webhook() -> Iterator[Webhook]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Requests)
     server.daemon_threads = True
-    found.address = f"http://127.0.0.1:{server.server_address[1]}"
+    with _serving(server, found) as port:
+        found.address = f"http://127.0.0.1:{port}"
+        yield found
+
+
+@contextmanager
+def _serving(server: socketserver.TCPServer, ears: Webhook | Mailbox) -> Iterator[int]:
+    """Let a server answer, give its port, and end it, whoever it still keeps waiting."""
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     try:
-        yield found
+        yield int(server.server_address[1])
     finally:
-        if found.silent:
-            found.silent.set()
+        if ears.silent:
+            ears.silent.set()
         server.shutdown()
         server.server_close()
 
@@ -131,12 +138,5 @@ def mailbox() -> Iterator[Mailbox]:
         block_on_close = False
 
     server = Server(("127.0.0.1", 0), type("Conversation", (_Conversation,), {"box": box}))
-    box.port = server.server_address[1]
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    try:
+    with _serving(server, box) as box.port:
         yield box
-    finally:
-        if box.silent:
-            box.silent.set()
-        server.shutdown()
-        server.server_close()
