@@ -107,6 +107,8 @@ class Witnesses:
     """How often the run was helped since its last event."""
     starting: bool = False
     """True when the process that the worker started for it can be seen to live on this host."""
+    taker_is_dead: bool = False
+    """True only when the worker that took it out of its queue is provably gone and has started no process for it."""
 
     @property
     def lives(self) -> bool:
@@ -181,6 +183,8 @@ def _is_gone(seen: Witnesses, kind: str) -> bool:
     died_in_it = kind == "CRASHED" or seen.age >= seen.dead_for
     if seen.lease is not None and seen.holder_is_dead and died_in_it:
         return seen.dead_for >= DEAD_GRACE.get(kind, 0.0)
+    if seen.taker_is_dead:
+        return seen.age >= DEAD_GRACE[kind]
     if seen.starting and kind in {"PENDING", "RUNNING"}:
         return seen.still >= STARTING
     return seen.still >= GRACE.get(kind, 10.0) * min(2.0**seen.tries, LONGEST)

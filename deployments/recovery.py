@@ -27,6 +27,8 @@ from bq_copilot.prefect_api import FlowRun
 from bq_copilot.recovering import UNSTARTED, Remedy, Witnesses, remedy
 from deployments import notifying
 from deployments.agreeing import Agreement
+from deployments.claims import Claims
+from deployments.local.home import Home
 from deployments.remedies import Case, apply
 from deployments.watching import Deaths, Sign, Slices, Tries, Trouble, is_starting
 
@@ -58,6 +60,7 @@ class Recovery:
     def __init__(self, at: Installation) -> None:
         self._at = at
         self._deaths, self._tries = Deaths(), Tries()
+        self._claims = Claims(Home.of(os.environ).claims)
         self.sign = Sign(at.ledger)
         self._lookups, self._sleeping, self._suspended = Slices(150), Slices(50), 0
         self._sweeps, self._last = 0, -EVERY
@@ -202,6 +205,7 @@ class Recovery:
             dead_for or 0.0,
             self._tries.count(head.run_id, head.seq),
             flow_run is not None and is_starting(flow_run.pid, flow_run.id),
+            flow_run is not None and self._claims.is_lost(flow_run.id, flow_run.state_type),
         )
         what = remedy(seen)
         if what is Remedy.NONE or not self._tries.may(head.run_id, head.seq):

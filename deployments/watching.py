@@ -19,6 +19,7 @@ from bq_copilot.leases_sql import SqlLeases
 from bq_copilot.ledger import Lease, Ledger
 from bq_copilot.version import __version__
 from bq_copilot.watchers_sql import note
+from deployments.claims import is_process_of
 from tasks.lease import holder, is_dead
 
 T = TypeVar("T")
@@ -33,13 +34,7 @@ LONGEST_PAUSE = 30.0
 def is_starting(pid: str, flow_run_id: str) -> bool:
     """True when the process that the worker names runs on this host and is the flow run's own."""
     number = pid.rpartition(":")[2]
-    if not number.isdigit():
-        return False
-    try:
-        environ = Path(f"/proc/{number}/environ").read_bytes()
-    except OSError:
-        return False
-    return f"PREFECT__FLOW_RUN_ID={flow_run_id}".encode() in environ
+    return number.isdigit() and is_process_of(flow_run_id)(Path("/proc") / number)
 
 
 @dataclass

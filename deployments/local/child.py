@@ -24,6 +24,8 @@ HUNG_SECONDS = 30.0
 """A process that answered once and is silent for this long is killed."""
 SLOWEST_START_SECONDS = 90.0
 _PAUSES = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)
+_LONGEST_AFTER_HEALTH = 2
+"""Place in them of the longest pause after a process that had answered: runs wait for it, and it can work."""
 _STABLE_SECONDS = 20.0
 _LOG_LIMIT = 20_000_000
 
@@ -105,10 +107,11 @@ class Child:
         if self.plan.once and code == 0:
             self._state = ProcessState.DONE
             return
+        longest = _LONGEST_AFTER_HEALTH if self._state is not ProcessState.STARTING else len(_PAUSES) - 1
         self._failures = 0 if now - self._since > _STABLE_SECONDS else self._failures + 1
         self._restarts += 1
         self._state = ProcessState.WAITING
-        self._not_before = now + _PAUSES[min(self._failures, len(_PAUSES)) - 1 if self._failures else 0]
+        self._not_before = now + _PAUSES[min(max(self._failures - 1, 0), longest)]
 
     def _look(self, now: float) -> None:
         if self.plan.probe.healthy(self._since):

@@ -115,6 +115,11 @@ class Home:
         return Path(tempfile.gettempdir()) / f"bq-copilot-{os.getuid()}-{self.stack_id}" / "warm.sock"
 
     @property
+    def claims(self) -> Path:
+        """What the worker has taken out of its queue and not yet started."""
+        return self.root / "claims"
+
+    @property
     def worker_socket(self) -> Path:
         """Where the worker hears that a run has something to do."""
         return self.warm_socket.with_name("worker.sock")

@@ -33,7 +33,8 @@ def seen(
     dead_for = float(str(more.get("dead_for", 3_600)))
     tries, starting = int(str(more.get("tries", 0))), bool(more.get("starting", False))
     dead = bool(more.get("dead", False))
-    return Witnesses(head, lease, dead, flow_run, NOW, server_now, dead_for, tries, starting)
+    taker_is_dead = bool(more.get("taker_is_dead", False))
+    return Witnesses(head, lease, dead, flow_run, NOW, server_now, dead_for, tries, starting, taker_is_dead)
 
 
 @pytest.mark.parametrize("state", ["RUNNING", "PAUSED", "FAILED", "PENDING", "CANCELLED", "SCHEDULED"])
@@ -171,3 +172,12 @@ def test_F11_an_ended_run_that_ended_otherwise_in_prefect_is_put_right(phase: st
     assert remedy(seen(phase, state, tries=2)) is Remedy.SETTLE
     assert remedy(seen(phase, state, age=1)) is Remedy.NONE
     assert remedy(seen(phase, state, lease_left=5)) is Remedy.NONE
+
+
+def test_a_run_whose_worker_died_with_it_in_hand_is_restarted_soon() -> None:
+    """Whoever took it cannot start it any more; without that proof a start may be slow, and is waited for."""
+    assert remedy(seen("received", "PENDING", age=3, taker_is_dead=True)) is Remedy.RESTART
+    assert remedy(seen("received", "PENDING", age=3)) is Remedy.NONE
+    assert remedy(seen("received", "PENDING", age=1, taker_is_dead=True)) is Remedy.NONE
+    assert remedy(seen("received", "PENDING", age=3, taker_is_dead=True, lease_left=5)) is Remedy.NONE
+    assert remedy(seen("received", "PENDING", age=15, taker_is_dead=True, tries=3)) is Remedy.RESTART
