@@ -10,9 +10,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
-import socket
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -43,8 +41,6 @@ class Installation:
     found: str
     """How it was found, in words for messages."""
     ui_url: str = ""
-    worker_socket: str = ""
-    """Where a worker on this machine can be told to look into its queues now."""
     environment: str = "default"
     headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
 
@@ -79,13 +75,6 @@ class Installation:
             )
         return PrefectApi(self.api_url, self.headers)
 
-    def nudge(self) -> None:
-        """Tell the worker of the local stack to look now; it would have looked by itself a moment later."""
-        if self.worker_socket:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line, suppress(OSError):
-                line.setblocking(False)
-                line.sendto(b"look", self.worker_socket)
-
 
 def find(environ: Mapping[str, str], environment: str = "default") -> Installation:
     """Return the installation that the environment variables name. Raises Unreachable when there is none."""
@@ -106,7 +95,6 @@ def find(environ: Mapping[str, str], environment: str = "default") -> Installati
         results=results,
         found=found,
         ui_url=stack.get("prefect_ui_url", "") if own else _ui_of(api_url),
-        worker_socket=stack.get("worker_socket", "") if own else "",
         environment=environment,
         headers=headers,
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from bq_copilot.errors import CopilotError, Refused, Unreachable
 from bq_copilot.events import RunReceived
@@ -48,9 +49,7 @@ def start(installation: Installation, run_id: str, received: RunReceived, somebo
     if somebody_waits:
         parameters["warm_seconds"] = WARM_SECONDS
     name = received.question[:NAME_LENGTH]
-    made = installation.api.create_run(DEPLOYMENT, parameters, name, run_id, queue_of(received.requester))
-    installation.nudge()
-    return made
+    return installation.api.create_run(DEPLOYMENT, parameters, name, run_id, queue_of(received.requester))
 
 
 def form_for(phase: Phase, state: RunState) -> Mapping[str, str]:
@@ -69,14 +68,14 @@ def form_for(phase: Phase, state: RunState) -> Mapping[str, str]:
 def wake(installation: Installation, state: RunState, phase: Phase, has_moved: Callable[[], bool]) -> Woken:
     """Wake the flow run that waited in `phase`; `has_moved` says that the run went on by itself."""
     try:
-        woken = _wake(installation.api, state, form_for(phase, state), has_moved)
-        installation.nudge()
-        return woken
+        return _wake(installation.api, state, form_for(phase, state), has_moved)
     except (Unreachable, Refused) as error:
         return Woken(False, _later(error))
 
 
 def _wake(api: PrefectApi, state: RunState, answers: Mapping[str, str], has_moved: Callable[[], bool]) -> Woken:
+    if not has_moved() and _resumed_at_once(api, state, answers):
+        return Woken(True)
     pause, deadline = threading.Event(), time.monotonic() + SETTLE_SECONDS
     said = "its flow run does not wait"
     while not has_moved():
@@ -93,6 +92,14 @@ def _wake(api: PrefectApi, state: RunState, answers: Mapping[str, str], has_move
             return Woken(False, f"{said}; the recovery service wakes it if it must be woken")
         pause.wait(0.15)
     return Woken(True)
+
+
+def _resumed_at_once(api: PrefectApi, state: RunState, answers: Mapping[str, str]) -> bool:
+    """Answer the form without looking whether it is open: mostly it is, and the person waits for one request less."""
+    flow_run_id = state.started.flow_run_id if state.started else ""
+    with suppress(Refused):
+        return bool(flow_run_id) and not api.resume(flow_run_id, answers)
+    return False
 
 
 UNHELD = frozenset({"SCHEDULED", "FAILED", "CRASHED", "COMPLETED", "CANCELLED"})
@@ -119,7 +126,6 @@ def put_back(installation: Installation, state: RunState, why: str) -> Woken:
         if found is None or found.state_type in {"SCHEDULED", "PENDING", "RUNNING"}:
             return Woken(found is not None, "" if found else "it has no flow run; the recovery service creates it")
         rejected = installation.api.restart(found.id, why)
-        installation.nudge()
     except (Unreachable, Refused) as error:
         return Woken(False, _later(error))
     return Woken(not rejected, rejected and f"{rejected}; the recovery service wakes it")

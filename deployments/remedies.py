@@ -51,7 +51,6 @@ def apply(at: Installation, what: Remedy, case: Case) -> None:
     log.info("%s %s (%s)", what, run_id, case.head.phase, extra={"action": f"recovery_{what}", "run_id": run_id})
     try:
         _ACTS[what](at, case)
-        at.nudge()
     except UnknownEvent as error:
         parked = operating.park_unread(at.ledger, run_id, error)
         log.warning("parked %s: %s" if parked else "left %s alone: %s", run_id, error)

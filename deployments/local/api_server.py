@@ -12,6 +12,7 @@ collector happens to free one of its cursors, the whole loop stands still, and w
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -26,6 +27,9 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncSession, AsyncSessionTransaction
 from sqlalchemy.pool import ConnectionPoolEntry
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from deployments.local.home import Home
+from deployments.local.nudging import Nudging
 
 AGAIN = b"0.2"
 """Seconds until the next try; Prefect's clients add their jitter."""
@@ -108,7 +112,7 @@ def main() -> None:
     if url.startswith("sqlite"):
         MODELS_DEPENDENCIES["database_config"] = InTurn(connection_url=url)
     uvicorn.run(
-        app=Hurried(create_app(final=True)),
+        app=Nudging(Hurried(create_app(final=True)), Home.of(os.environ).worker_socket),
         host="127.0.0.1",
         port=int(sys.argv[1]),
         timeout_keep_alive=settings.api.keepalive_timeout,

@@ -56,6 +56,7 @@ def stack_environment(
         **_quiet(),
         **_prefect(home, ports),
         **_worker(),
+        "PREFECT_WORKER_QUERY_SECONDS": "2",  # only for schedules: the server tells the worker of all else
         **({LOGIN: login} if login else {}),
     }
 
@@ -127,7 +128,7 @@ def _prefect(home: Home, ports: Mapping[str, int]) -> dict[str, str]:
 
 def _worker() -> dict[str, str]:
     return {
-        # a decision nudges the worker, so this is only for forms and schedules; a poll costs the server 22 ms
+        # other hosts are told nothing; each look into the queues costs the server 22 ms
         "PREFECT_WORKER_QUERY_SECONDS": "0.5",
         "PREFECT_WORKER_PREFETCH_SECONDS": "0",  # a process started early would only sleep until its time
         "PREFECT_WORKER_HEARTBEAT_SECONDS": str(WORKER_HEARTBEAT_SECONDS),

@@ -77,8 +77,6 @@ class StackRecord(BaseModel):
     """Base URL of the language model; empty when the official OpenAI endpoint is used."""
     ledger_url: str
     results_dir: str
-    worker_socket: str = ""
-    """Where the worker hears that there is something in its queues, before it looks by itself."""
     login_file: str = ""
     """Where user and password of the Prefect API are; empty when it asks for none."""
     ports: dict[str, int]

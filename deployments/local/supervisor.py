@@ -71,7 +71,6 @@ class Supervisor:
             version=__version__,
             ledger_url=self._ledger_url,
             results_dir=str(self._home.results),
-            worker_socket=str(self._home.worker_socket),
             login_file=str(self._home.login_file) if login_of(self._home) else "",
             ports=self._ports,
             pids={"supervisor": os.getpid(), **pids},

@@ -140,9 +140,6 @@ class World:
     def shelf(self) -> Any:
         return self.play.env.shelf
 
-    def nudge(self) -> None:
-        """The worker looks at every turn anyhow."""
-
     async def perform(self) -> str:
         """Let a process carry the run on, and Prefect hear what it came to."""
         self.server.set("RUNNING")

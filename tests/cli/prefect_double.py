@@ -100,7 +100,10 @@ class PrefectDouble:
             return 200, [self._flow_run() for k in keys if k in self.created]
         if path == f"/flow_runs/{FLOW_RUN}":
             return 200, self._flow_run()
-        refuses = self.refuses_resume if path.endswith("/resume") else self.refuses_schedule
+        resumes = path.endswith("/resume")
+        if resumes and self.state != "PAUSED":
+            return 200, {"status": "ABORT", "details": {"reason": "Cannot resume a flow run that is not paused."}}
+        refuses = self.refuses_resume if resumes else self.refuses_schedule
         if refuses:
             return 200, {"status": "REJECT", "details": {"reason": "Reason: it does not fit"}}
         self.state = "RUNNING"

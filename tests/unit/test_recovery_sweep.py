@@ -120,9 +120,6 @@ class Place:
     api_url: str = "http://prefect"
     environment: str = "default"
 
-    def nudge(self) -> None:
-        """No worker waits here."""
-
 
 @pytest.fixture
 def place() -> Place:
