@@ -62,9 +62,9 @@ class Bench:
         return {s["name"]: datetime.fromisoformat(s["timestamp"]).timestamp() for s in states}
 
     def starts(self, variables: dict[str, str]) -> tuple[float, float]:
-        """Submitting to Running, and created to Running, of one run."""
+        """Pending to Running, and created to Running, of one run."""
         at = self.reach(self.start("nap", variables), "Completed")
-        return at["Running"] - at["Submitting"], at["Running"] - at["Scheduled"]
+        return at["Running"] - at["Pending"], at["Running"] - at["Scheduled"]
 
     def resumes(self, variables: dict[str, str]) -> float:
         """From the answer of a person to the first line of the flow in its new process."""
@@ -86,7 +86,7 @@ def summary(values: list[float]) -> str:
 def measure(bench: Bench, count: int) -> Table:
     table = Table("median / p95 / best, ms", "plain process", "warm", box=None, pad_edge=False)
     both = [[bench.starts(way) for _ in range(count)] for way in (PLAIN, WARM)]
-    table.add_row("Submitting -> Running", *(summary([first for first, _ in runs]) for runs in both))
+    table.add_row("Pending -> Running", *(summary([first for first, _ in runs]) for runs in both))
     table.add_row("created -> Running", *(summary([second for _, second in runs]) for runs in both))
     resumed = [[bench.resumes(way) for _ in range(count)] for way in (PLAIN, WARM)]
     table.add_row("answer -> first line, from suspended", *map(summary, resumed))

@@ -41,12 +41,19 @@ from tasks import (
     undoing,
 )
 from tasks.deadlines import StepTimedOut, limits_of
+from tasks.durable import results_folder
 from tasks.opening import open_run
 from tasks.outage import is_outage
 from tasks.run import Run
 
 
-@flow(name="analyze", flow_run_name="{question}", persist_result=True, result_serializer="json", retries=0)
+@flow(
+    name="analyze",
+    persist_result=True,
+    result_storage=results_folder(),
+    result_serializer="json",
+    retries=0,
+)
 async def analyze(
     question: str = Field(description="The question, as you would ask a colleague."),
     requester: str = Field(default="", description="Who asks; empty: the user of the local stack."),

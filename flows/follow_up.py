@@ -19,10 +19,18 @@ from bq_copilot import identity
 from bq_copilot.journal import Journal
 from flows.analysis import carry_out
 from tasks import series_runs
+from tasks.durable import results_folder
 from tasks.opening import open_received
 
 
-@flow(name="follow-up", flow_run_name="{series}", persist_result=True, result_serializer="json", retries=0)
+@flow(
+    name="follow-up",
+    flow_run_name="{series}",
+    persist_result=True,
+    result_storage=results_folder(),
+    result_serializer="json",
+    retries=0,
+)
 async def follow_up(
     parent: str = Field(description="Id of the run whose answer is followed up, r-…."),
     series: str = Field(description="Id of the accepted follow-up, f-….; `bq-copilot followups` lists them."),

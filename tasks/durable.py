@@ -7,11 +7,13 @@ finds the result that an earlier one left, and a redeploy or a changed policy ne
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE, CacheKeyFnPolicy
 from prefect.context import TaskRunContext
+from prefect.settings import get_current_settings
 from prefect.tasks import Task
 from pydantic import BaseModel, ConfigDict
 
@@ -38,6 +40,16 @@ POSITION = CacheKeyFnPolicy(cache_key_fn=_key)
 
 ONCE: dict[str, Any] = {"retries": 0}
 """No task retries by itself: the run's one owner of retries is `tasks.retries`, which records every wait."""
+
+
+def results_folder() -> Path | None:
+    """Return the folder that the settings name for results; None where a block, or the server's default, may be meant.
+
+    A flow that says where its results are does not ask the server for its default, twice, before each start.
+    """
+    results = get_current_settings().results
+    named = "local_storage_path" in results.model_fields_set and results.default_storage_block is None
+    return results.local_storage_path if named else None
 
 
 P = ParamSpec("P")

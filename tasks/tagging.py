@@ -55,8 +55,7 @@ class PhaseTag:
     def hear(self, state: RunState) -> None:
         """Take in where the run stands; returns at once."""
         self._wanted = tags_of(state.phase, state.requester)
-        if state.received is not None and state.received.follow_up is not None:
-            self._name = clip(state.question, 80)  # Prefect knows it by its series only
+        self._name = clip(state.question, 80)  # in Prefect it may have its series, or a name that was drawn
         if self._flow_run_id and self._wanted != self._shown and self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._follow())
 

@@ -86,6 +86,9 @@ class Job:
 def prepare_prefect() -> None:
     """Read Prefect's settings from the environment and configure its logging: a tenth of a second."""
     prefect.context.refresh_global_settings_context()
+    flows = get_current_settings().flows
+    if "heartbeat_frequency" not in flows.model_fields_set:
+        flows.heartbeat_frequency = None  # nobody listens: a lease says that it lives; the first costs six requests
     setup_logging()
     _prepared_for[:] = [_settings_in(os.environ), _as_a_worker_tells_them()]
 

@@ -26,15 +26,18 @@ def test_a_run_starts_from_the_warm_runner_with_its_own_folder_and_environment(r
     run = runs.start("nap")
     assert runs.ended(run)["name"] == "Completed"
     seen = runs.begun(run)
-    assert seen["variable"] == "seen"
+    assert (seen["variable"], seen["beats"]) == ("seen", None)
     assert seen["cwd"].endswith("tests/stack/project")
 
 
 def test_job_variables_of_one_run_reach_only_that_run(runs: Runs) -> None:
-    """The environment comes from the launcher, not from the warm runner."""
-    run = runs.start("nap", {"env": {"PROBE_VARIABLE": "mine"}})
+    """The environment comes from the launcher, not from the warm runner; so do Prefect's settings.
+
+    A run sends Prefect heartbeats only where somebody has asked for them.
+    """
+    run = runs.start("nap", {"env": {"PROBE_VARIABLE": "mine", "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "45"}})
     runs.ended(run)
-    assert runs.begun(run)["variable"] == "mine"
+    assert (runs.begun(run)["variable"], runs.begun(run)["beats"]) == ("mine", 45)
 
 
 def test_logs_of_a_warm_run_reach_the_server(runs: Runs) -> None:

@@ -40,14 +40,14 @@ def states(run: rr.Recording) -> list[RunState]:
 
 
 async def test_phases_that_pass_at_once_cost_no_call_and_the_last_one_is_written(tmp_path: Path) -> None:
-    """A whole run in a moment is one call, with the phase that it ended in and who asked."""
+    """A whole run in a moment is one call, with its question, the phase that it ended in and who asked."""
     written = Written()
     tag = PhaseTag(FLOW_RUN, written, settled=60)
     for state in states(rr.finished(tmp_path)):
         tag.hear(state)
     await tag.close()
     assert written.tags == [["phase:completed", "by:ann"]]
-    assert written.names == [""]
+    assert written.names == ["Which countries have the most orders?"]
 
 
 async def test_a_phase_that_lasts_is_written_while_it_lasts(tmp_path: Path) -> None:

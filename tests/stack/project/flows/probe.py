@@ -12,6 +12,7 @@ from prefect import flow, get_run_logger
 from prefect.flow_runs import asuspend_flow_run
 from prefect.input import RunInput
 from prefect.runtime import flow_run
+from prefect.settings import get_current_settings
 
 VERSION = "one"
 
@@ -39,7 +40,8 @@ def on_cancelled(flow: Any, flow_run: Any, state: Any) -> None:
 @flow(on_cancellation=[on_cancelled])
 async def nap(seconds: float = 0.0) -> str:
     """Say hello, sleep, end."""
-    trace(at="start", variable=os.environ.get("PROBE_VARIABLE", ""))
+    beats = get_current_settings().flows.heartbeat_frequency
+    trace(at="start", variable=os.environ.get("PROBE_VARIABLE", ""), beats=beats)
     get_run_logger().info("hello from the nap")
     print("printed by the nap")
     await asyncio.sleep(seconds)
