@@ -1,12 +1,17 @@
-"""Waiting times that a person feels on the running local stack: `ask` to the prompt, approval to the next step."""
+"""Waiting times that a person feels on the running local stack: `ask` to the prompt, approval to the next step.
+
+From suspended means that no process held the run when it was approved: its start is in the figure.
+"""
 
 from __future__ import annotations
 
 import statistics
+import threading
 import time
 
 from bq_copilot import Copilot
 from bq_copilot.client import RunHandle
+from bq_copilot.phases import Phase
 
 QUESTIONS = (
     "What was the revenue per month in 2025?",
@@ -14,6 +19,8 @@ QUESTIONS = (
     "Number of orders per country in May 2026",
 )
 ROUNDS = 2
+ASLEEP_SECONDS = 1.5
+"""Between the end of the waiting run's process and its approval: what its end still does must not count."""
 
 
 def main() -> None:
@@ -31,6 +38,23 @@ def main() -> None:
     print(f"ask -> approval prompt, median:      {statistics.median(prompts):.2f} s (max {max(prompts):.2f})")
     print(f"approval -> next step, median:       {statistics.median(steps):.2f} s (max {max(steps):.2f})")
     print(f"approval -> answer written, median:  {statistics.median(answers):.2f} s (max {max(answers):.2f})")
+    begun, used = zip(*(_from_suspended(copilot, question) for question in QUESTIONS * ROUNDS), strict=True)
+    print(f"from suspended -> next event:        {statistics.median(begun):.2f} s (max {max(begun):.2f})")
+    print(f"from suspended -> approval used:     {statistics.median(used):.2f} s (max {max(used):.2f})")
+
+
+def _from_suspended(copilot: Copilot, question: str) -> tuple[float, float]:
+    """Seconds from the approval of a run without a process to its next event, and to the use of the approval."""
+    run = copilot.ask(question, wait=False)
+    run.wait({Phase.AWAITING_APPROVAL}, timeout=60)
+    ledger, pause = copilot.installation.ledger, threading.Event()
+    while ledger.lease_of(run.run_id) is not None:
+        pause.wait(0.05)
+    pause.wait(ASLEEP_SECONDS)
+    run.approve()
+    used = _next_step(run)
+    run.wait(until=["completed"], timeout=60)
+    return _between(run, "approval_decided", "run_started"), used
 
 
 def _next_step(run: RunHandle) -> float:

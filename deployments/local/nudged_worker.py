@@ -72,9 +72,11 @@ with warnings.catch_warnings():
 
         async def _submit_run(self, flow_run: FlowRun) -> None:
             self._labels[flow_run.id] = flow_run.labels
-            with self._claims.held(str(flow_run.id)):
-                await super()._submit_run(flow_run)
-            del self._labels[flow_run.id]
+            try:
+                with self._claims.held(str(flow_run.id)):
+                    await super()._submit_run(flow_run)
+            finally:
+                del self._labels[flow_run.id]
 
         async def _propose_submitting_state(self, flow_run: FlowRun) -> None:
             """It is Pending until its process calls it Running."""
