@@ -122,22 +122,24 @@ def _start_supervisor(home: Home, environ: Mapping[str, str]) -> None:
 
 
 def _wait_until_healthy(home: Home, tell: Progress) -> StackRecord:
+    """Return the first record that says so: a process may die the moment after, and then it is seen to."""
     told: set[str] = set()
+    found: list[StackRecord] = []
     before = _restarts(home)
 
-    def healthy() -> bool:
+    def settled() -> bool:
         record = read_record(home)
         for process in record.processes if record else ():
             if process.is_good and process.name not in told:
                 told.add(process.name)
                 tell(f"{process.name} is {process.state}")
-        return record is not None and record.healthy and is_locked(home.supervisor_lock)
+        if record is not None and record.healthy and is_locked(home.supervisor_lock):
+            found.append(record)
+        return bool(found) or _hopeless(home, before)
 
-    if not wait_until(lambda: healthy() or _hopeless(home, before), UP_SECONDS) or not healthy():
+    if not wait_until(settled, UP_SECONDS) or not found:
         raise StackDown(_why(home), next="run `bq-copilot doctor`")
-    record = read_record(home)
-    assert record is not None
-    return record
+    return found[0]
 
 
 def _restarts(home: Home) -> dict[str, int]:

@@ -74,6 +74,22 @@ def test_killed_process_is_back_by_itself(running: StackRecord, home: Home, name
     assert until(healed, 40)
 
 
+def test_a_stack_that_was_healthy_is_up_though_a_process_dies_the_moment_after(
+    running: StackRecord, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The look that found it healthy counts; the next one is the supervisor's business."""
+    looks: list[StackRecord] = []
+
+    def read(_home: Home) -> StackRecord:
+        looks.append(running.model_copy(update={"healthy": len(looks) <= 1}))
+        return looks[-1]
+
+    monkeypatch.setattr(stack, "read_record", read)
+    assert stack._wait_until_healthy(home, lambda _line: None).healthy  # pyright: ignore[reportPrivateUsage]
+    assert len(looks) == 2
+    assert not stack.read_record(home).healthy
+
+
 def test_run_outlives_its_worker(runs: Runs, running: StackRecord) -> None:
     """kill -9 of the worker does not touch the run, and the next worker does not start it a second time."""
     run = runs.start("nap", seconds=3)
