@@ -90,6 +90,21 @@ def test_a_stack_that_was_healthy_is_up_though_a_process_dies_the_moment_after(
     assert not stack.read_record(home).healthy
 
 
+def test_the_server_tells_whoever_listens_where_the_worker_does(runs: Runs, home: Home) -> None:
+    """Of a flow run that was put in a queue, by a plain request to its API."""
+    aside = home.worker_socket.with_suffix(".aside")
+    home.worker_socket.rename(aside)
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line:
+            line.bind(str(home.worker_socket))
+            line.settimeout(20)
+            run = runs.start("nap")
+            assert line.recv(10) == b"look"
+    finally:
+        aside.replace(home.worker_socket)
+    assert runs.ended(run)["name"] == "Completed"
+
+
 def test_run_outlives_its_worker(runs: Runs, running: StackRecord) -> None:
     """kill -9 of the worker does not touch the run, and the next worker does not start it a second time."""
     run = runs.start("nap", seconds=3)

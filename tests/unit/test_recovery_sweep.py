@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +19,9 @@ from bq_copilot.prefect_api import FlowRun
 from bq_copilot.recovering import Remedy
 from bq_copilot.testing import MemoryLedger
 from bq_copilot.values import Failure
+from deployments.local.home import HOME_VARIABLE, Home
 from deployments.recovery import Recovery
+from tasks.lease import holder
 from tests.unit.samples import received
 from tests.unit.walker import Walker
 
@@ -166,6 +169,20 @@ def test_runs_that_sleep_cost_the_same_however_many_they_are(place: Place) -> No
     recovery = Recovery(place)  # type: ignore[arg-type]
     assert recovery.sweep() == recovery.sweep() == []
     assert place.api.calls == ["active", "by id 50", "active", "by id 20"]
+
+
+def test_F03_a_run_whose_worker_died_with_it_in_hand_is_put_back(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What this host's worker left behind tells; another run, as long Pending, may still be starting."""
+    monkeypatch.setenv(HOME_VARIABLE, str(tmp_path))
+    for run_id in ("r-1", "r-2"):
+        run_at(place, run_id, Phase.INSPECTING)
+        place.api.add(f"f-{run_id}", "PENDING", age=3)
+    claims = Home(tmp_path).claims
+    claims.mkdir()
+    (claims / "f-r-1").write_text(f"{holder().partition(':')[0]}:999999999:1")
+    assert Recovery(place).sweep() == [("r-1", Remedy.RESTART)]  # type: ignore[arg-type]
 
 
 def test_a_question_whose_client_died_gets_its_flow_run(place: Place) -> None:
