@@ -8,7 +8,7 @@ whether it still lives. A claim that is lost costs time, never a second start.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -49,17 +49,13 @@ class Claims:
             return False
         if gone and state_type != PENDING:
             path.unlink(missing_ok=True)
-        return gone and state_type == PENDING and not any(map(is_process_of(flow_run_id), Path("/proc").glob("[0-9]*")))
+        lost = gone and state_type == PENDING
+        return lost and not any(is_process_of(process, flow_run_id) for process in Path("/proc").glob("[0-9]*"))
 
 
-def is_process_of(flow_run_id: str) -> Callable[[Path], bool]:
-    """Return what says of a folder in /proc whether it is the flow run's own process."""
-    mark = f"PREFECT__FLOW_RUN_ID={flow_run_id}".encode()
-
-    def found(process: Path) -> bool:
-        try:
-            return mark in (process / "environ").read_bytes()
-        except OSError:
-            return False
-
-    return found
+def is_process_of(process: Path, flow_run_id: str) -> bool:
+    """Say whether a folder in /proc is that of the flow run's own process."""
+    try:
+        return f"PREFECT__FLOW_RUN_ID={flow_run_id}".encode() in (process / "environ").read_bytes()
+    except OSError:
+        return False

@@ -34,7 +34,7 @@ LONGEST_PAUSE = 30.0
 def is_starting(pid: str, flow_run_id: str) -> bool:
     """True when the process that the worker names runs on this host and is the flow run's own."""
     number = pid.rpartition(":")[2]
-    return number.isdigit() and is_process_of(flow_run_id)(Path("/proc") / number)
+    return number.isdigit() and is_process_of(Path("/proc") / number, flow_run_id)
 
 
 @dataclass

@@ -21,6 +21,7 @@ from prefect.runtime import flow_run
 from bq_copilot.phases import Phase
 from bq_copilot.safe_text import clip
 from bq_copilot.state import RunState
+from bq_copilot.waking import NAME_LENGTH
 
 PHASE, REQUESTER = "phase:", "by:"
 
@@ -55,7 +56,7 @@ class PhaseTag:
     def hear(self, state: RunState) -> None:
         """Take in where the run stands; returns at once."""
         self._wanted = tags_of(state.phase, state.requester)
-        self._name = clip(state.question, 80)  # in Prefect it may have its series, or a name that was drawn
+        self._name = clip(state.question, NAME_LENGTH)  # in Prefect it may have its series, or a name that was drawn
         if self._flow_run_id and self._wanted != self._shown and self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._follow())
 

@@ -1,4 +1,4 @@
-"""Waiting in tests: on a condition, with a deadline."""
+"""Waiting in tests: on a condition, with a deadline; or by a clock that only the test moves."""
 
 from __future__ import annotations
 
@@ -20,3 +20,13 @@ def until(predicate: Callable[[], T], seconds: float, every: float = 0.05) -> T:
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {seconds} s: {predicate}")
         threading.Event().wait(every)
+
+
+class Clock:
+    """A clock that moves when told to."""
+
+    now = 1_000.0
+
+    def __call__(self) -> float:
+        """Return the time, in seconds."""
+        return self.now

@@ -55,8 +55,7 @@ def stack_environment(
         **_identity(home),
         **_quiet(),
         **_prefect(home, ports),
-        **_worker(),
-        "PREFECT_WORKER_QUERY_SECONDS": "2",  # only for schedules: the server tells the worker of all else
+        **_worker(look_seconds=2.0),  # only for schedules: the server tells the worker of all else
         **({LOGIN: login} if login else {}),
     }
 
@@ -67,7 +66,7 @@ def host_environment(home: Home, environ: Mapping[str, str]) -> dict[str, str]:
         "PREFECT_HOME": str(home.prefect),
         "PREFECT_RESULTS_DEFAULT_SERIALIZER": "json",
         "DO_NOT_TRACK": "1",
-        **_worker(),
+        **_worker(look_seconds=0.5),  # nobody tells it of anything
     }
     return {**defaults, **environ, **_identity(home)}
 
@@ -126,10 +125,9 @@ def _prefect(home: Home, ports: Mapping[str, int]) -> dict[str, str]:
     }
 
 
-def _worker() -> dict[str, str]:
+def _worker(look_seconds: float) -> dict[str, str]:
     return {
-        # other hosts are told nothing; each look into the queues costs the server 22 ms
-        "PREFECT_WORKER_QUERY_SECONDS": "0.5",
+        "PREFECT_WORKER_QUERY_SECONDS": str(look_seconds),  # each look into the queues costs the server 22 ms
         "PREFECT_WORKER_PREFETCH_SECONDS": "0",  # a process started early would only sleep until its time
         "PREFECT_WORKER_HEARTBEAT_SECONDS": str(WORKER_HEARTBEAT_SECONDS),
         # a server that is busy for a moment names the pause itself (`api_server`); one that is not there does not, and

@@ -50,7 +50,12 @@ def waiting(stack: Live) -> RunHandle:
 @pytest.fixture
 def executing(stack: Live) -> RunHandle:
     """A run whose approved job takes ten seconds and has begun."""
-    stack.arm_warehouse("slow_job", seconds=10, match={"job_id_prefix": "bqc-"})
+    return executing_for(stack, seconds=10)
+
+
+def executing_for(stack: Live, seconds: float) -> RunHandle:
+    """Return a run whose approved job takes so long, if nobody stops it, and has begun."""
+    stack.arm_warehouse("slow_job", seconds=seconds, match={"job_id_prefix": "bqc-"})
     run = stack.ask(QUESTION)
     run.approve()
     return run.wait(lambda s: "job_submitted" in stack.kinds(run), timeout=PATIENCE)

@@ -6,7 +6,7 @@ from typing import Any
 
 from bq_copilot.client import RunHandle
 from bq_copilot.phases import Phase
-from tests.faults.conftest import QUESTION
+from tests.faults.conftest import QUESTION, executing_for
 from tests.live import PATIENCE, RECOVERY, Live
 from tests.waiting import until
 
@@ -46,8 +46,9 @@ def test_F10_prefects_button_just_before_the_run_waits_is_not_written_over(stack
     stack.in_state(run, "Cancelled", seconds=RECOVERY)
 
 
-def test_F11_prefects_button_stops_the_job(stack: Live, executing: RunHandle) -> None:
+def test_F11_prefects_button_stops_the_job(stack: Live) -> None:
     """Prefect kills the process; the job is stopped all the same before anybody says cancelled."""
+    executing = executing_for(stack, seconds=120)
     press_cancel(stack, executing)
     executing.wait((), timeout=RECOVERY)
     assert executing.phase is Phase.CANCELLED

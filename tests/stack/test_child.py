@@ -13,6 +13,7 @@ from deployments.local import child as module
 from deployments.local.child import Child
 from deployments.local.plan import ProcessPlan
 from deployments.local.probes import Running
+from tests.waiting import Clock
 
 
 class Silent(Running):
@@ -21,16 +22,6 @@ class Silent(Running):
     def healthy(self, since: float) -> bool:
         """Say that it does not."""
         return False
-
-
-class Clock:
-    """A clock that moves when told to."""
-
-    now = 1_000.0
-
-    def __call__(self) -> float:
-        """Return the time."""
-        return self.now
 
 
 @pytest.fixture
@@ -43,18 +34,13 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 def starts_again(clock: Clock, probe: Running, deaths: int) -> list[bool]:
     """Kill a process three seconds after each start; return whether it was there again a second after its death."""
-    child = Child(
-        ProcessPlan("p", (sys.executable, "-c", "import time; time.sleep(60)"), dict(os.environ), probe), None
-    )
+    child = Child(ProcessPlan("p", (sys.executable, "-c", "import signal; signal.pause()"), os.environ, probe), None)
     found: list[bool] = []
     child.step(set())
     for _ in range(deaths):
         clock.now += 3
         child.step(set())
-        pid = child.pid
-        assert pid is not None
-        os.kill(pid, signal.SIGKILL)
-        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        kill(child)
         child.step(set())
         clock.now += 1
         child.step(set())
@@ -62,8 +48,16 @@ def starts_again(clock: Clock, probe: Running, deaths: int) -> list[bool]:
         if not found[-1]:
             clock.now += 60
             child.step(set())
-    child.signal(signal.SIGKILL)
+    kill(child)
+    assert child.has_ended()
     return found
+
+
+def kill(child: Child) -> None:
+    """SIGKILL the present process; it is gone afterwards, and nobody has asked yet how it ended."""
+    assert child.pid is not None
+    child.signal(signal.SIGKILL)
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
 
 
 def test_a_process_that_had_answered_is_back_within_a_second_however_often_it_is_killed(clock: Clock) -> None:

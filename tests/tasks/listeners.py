@@ -39,8 +39,8 @@ def webhook() -> Iterator[Webhook]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"])).decode()
             found.heard.append((self.path, body))
-            if found.silent:
-                found.silent.wait(60)
+            if silent := found.silent:
+                silent.wait(60)
             self.send_response(found.answers.pop(0) if found.answers else 200)
             self.end_headers()
             self.wfile.write(b"ok")

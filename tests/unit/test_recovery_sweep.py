@@ -24,6 +24,7 @@ from deployments.recovery import Recovery
 from tasks.lease import holder
 from tests.unit.samples import received
 from tests.unit.walker import Walker
+from tests.waiting import Clock
 
 
 @dataclass
@@ -102,16 +103,6 @@ class Prefect:
     def schedule(self, flow_run: str) -> str:
         self._called(f"wake {flow_run}")
         return ""
-
-
-@dataclass
-class Clock:
-    """A monotonic clock that a test moves."""
-
-    now: float = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @dataclass

@@ -13,19 +13,9 @@ import pytest
 from bq_copilot.ledger import Lease
 from deployments.watching import Deaths, Slices, Tries, Trouble, is_starting
 from tasks.lease import holder, is_dead
-from tests.waiting import until
+from tests.waiting import Clock, until
 
 NOW = datetime(2026, 7, 1, tzinfo=UTC)
-
-
-class Clock:
-    """A clock that moves when told to."""
-
-    now = 100.0
-
-    def __call__(self) -> float:
-        """Return the time."""
-        return self.now
 
 
 def test_a_death_is_timed_from_when_it_was_first_seen() -> None:
