@@ -23,6 +23,7 @@ $(READY): uv.lock pyproject.toml deployments/local/sandbox/uv.lock
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	@$(BIN)/uv sync --quiet --frozen --all-groups --compile-bytecode
+	@$(BIN)/python -m compileall -q bq_copilot blocks deployments flows tasks tests
 	@$(BIN)/python -m deployments.local.prepared
 	@touch $(READY)
 

@@ -69,7 +69,7 @@ def sandbox_variables() -> dict[str, str]:
 
 def _make(home: Path) -> None:
     shutil.rmtree(home, ignore_errors=True)
-    command = [_uv(), "sync", "--frozen", "--quiet", "--project", str(PROJECT)]
+    command = [_uv(), "sync", "--frozen", "--quiet", "--compile-bytecode", "--project", str(PROJECT)]
     variables = {**os.environ, "UV_PROJECT_ENVIRONMENT": str(home), "UV_PYTHON": sys.executable}
     variables.pop("VIRTUAL_ENV", None)
     done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)

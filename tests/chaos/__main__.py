@@ -128,7 +128,8 @@ def main() -> int:
         play(verdict, chosen.trials, chosen.seed, chosen.size, chosen.home, chosen.keep)
     except KeyboardInterrupt:
         print("stopped by hand", flush=True)
-    print("\n".join(verdict.lines()))
+    finally:
+        print("\n".join(verdict.lines()), flush=True)  # also of what was played before something went wrong
     return 0 if verdict.good and verdict.trials >= chosen.trials else 1
 
 

@@ -16,7 +16,10 @@ from tests.gate_corpus.seed import here
 
 UNSUPPORTED = named_reasons("sandbox_unsupported.txt")
 RUNNING = [line for line in safe() if line.id not in UNSUPPORTED]
-LOOSE = ("LIMIT", "TABLESAMPLE", "ANY_VALUE", "CURRENT_")
+LOOSE = ("LIMIT", "ANY_VALUE", "CURRENT_")
+"""With these the rows may differ, but not their number."""
+DRAWN = "TABLESAMPLE"
+"""With it the rows are drawn anew each time, however many."""
 Run = Callable[[str, Safe], list[str]]
 
 
@@ -59,9 +62,10 @@ def test_canonical_text_gives_the_same_rows(line: Safe, run: Run, rule: Rule) ->
     if verdict.denied:
         pytest.skip("the gate refuses it; the corpus test judges that")
     own, canonical = run(line.sql, line), run(verdict.sql, line)
-    assert len(canonical) == len(own)
-    if not any(word in line.sql.upper() for word in LOOSE):
-        assert canonical == own
+    text = line.sql.upper()
+    if DRAWN not in text:
+        assert len(canonical) == len(own)
+        assert canonical == own or any(word in text for word in LOOSE)
 
 
 def test_no_statement_is_listed_as_unsupported_without_need(run: Run) -> None:
