@@ -1,6 +1,8 @@
 """Waiting times that a person feels on the running local stack: `ask` to the prompt, approval to the next step.
 
-From suspended means that no process held the run when it was approved: its start is in the figure.
+From suspended means that no process held the run when it was approved: its start is in the figure. What a plain process
+costs is seen on a stack that was started without its warm runner:
+`BQ_COPILOT_STACK_PARTS=server,worker,sandbox,model,recovery,sample-data`.
 """
 
 from __future__ import annotations

@@ -93,8 +93,8 @@ def measure(bench: Bench, count: int) -> Table:
     return table
 
 
-def main() -> None:
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 10
+def main(count: int = 10) -> None:
+    """Print the figures of so many starts of each kind."""
     with tempfile.TemporaryDirectory(prefix="bqc-bench-") as folder:
         environ = {
             **os.environ,
@@ -115,4 +115,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(*map(int, sys.argv[1:2]))

@@ -12,24 +12,12 @@ from typing import Any
 
 import openai
 
+from blocks.price import Price
 from blocks.strict_tools import strict, without_nulls
 from bq_copilot.errors import CopilotError, Refused, Transient
 from bq_copilot.ports import Progress, Reply
 from bq_copilot.retry_after import seconds_of
 from bq_copilot.values import Usage
-
-
-@dataclass(frozen=True, slots=True)
-class Price:
-    """USD a million tokens."""
-
-    prompt: float
-    reply: float
-    cached: float
-
-    def of(self, prompt: int, reply: int, cached: int) -> float:
-        """Return the price of one call; cached prompt tokens have their own."""
-        return round(((prompt - cached) * self.prompt + cached * self.cached + reply * self.reply) / 1e6, 6)
 
 
 @dataclass(slots=True)

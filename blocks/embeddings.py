@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 
 import openai
 
-from blocks.chat_model import Price, translate
+from blocks.chat_model import translate
+from blocks.price import Price
 from bq_copilot.ports import Embedded
 from bq_copilot.values import Usage
 

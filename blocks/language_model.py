@@ -1,21 +1,24 @@
 """The `LanguageModel` block: OpenAI, Azure OpenAI or any compatible endpoint, with prices and a fallback.
 
 Decides which client speaks to the endpoint. What a call looks like and what its errors mean stands in `chat_model`.
+The official client is imported when a model is first opened: that takes a third of a second, which a process that only
+goes on after an approval does not have to wait for.
 """
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
-import openai
 from prefect.blocks.core import Block
 from pydantic import Field, SecretStr, model_validator
 
-from blocks.chat_model import ChatModel, Price
-from blocks.embeddings import EmbeddingModel
 from blocks.fallback_model import WithFallback
+from blocks.price import Price
 from bq_copilot.ports import Embedder
 from bq_copilot.ports import LanguageModel as LanguageModelPort
+
+if TYPE_CHECKING:
+    import openai
 
 
 class LanguageModel(Block):
@@ -60,6 +63,8 @@ class LanguageModel(Block):
 
     def open(self) -> LanguageModelPort:
         """Build the adapter; no call is made yet."""
+        from blocks.chat_model import ChatModel  # noqa: PLC0415 - see above
+
         first = ChatModel(self._client(), self.model, self.price_of, strict=self.is_strict, stream=self.stream)
         if not self.fallback_model:
             return first
@@ -71,7 +76,11 @@ class LanguageModel(Block):
 
     def open_embedder(self) -> Embedder | None:
         """Build the embedding adapter, None when no embedding model is configured."""
-        return EmbeddingModel(self._client(), self.embedding_model, self.price_of) if self.embedding_model else None
+        if not self.embedding_model:
+            return None
+        from blocks.embeddings import EmbeddingModel  # noqa: PLC0415 - see above
+
+        return EmbeddingModel(self._client(), self.embedding_model, self.price_of)
 
     async def offered(self, seconds: float, *, fallback: bool = False) -> list[str]:
         """Ask the endpoint which models it has, which costs nothing. Raises openai.APIError."""
@@ -94,6 +103,8 @@ class LanguageModel(Block):
         return Price(found[0], found[1], found[2] if len(found) == 3 else found[0])
 
     def _client(self, base_url: str = "", key: SecretStr | None = None) -> openai.AsyncOpenAI:
+        import openai  # noqa: PLC0415 - see above
+
         secret = (key or self.api_key).get_secret_value()
         if self.provider == "azure" and not base_url:
             return openai.AsyncAzureOpenAI(

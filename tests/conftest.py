@@ -6,6 +6,7 @@ Everything is imported inside the fixtures: the unit tests must not pay for Pref
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import tempfile
@@ -37,6 +38,16 @@ STACKS = {
 
 OWN_MODEL = ("OPENAI_API_KEY", "BQ_COPILOT_MODEL_BASE_URL", "BQ_COPILOT_MODEL")
 """Variables that would put another model behind the tests."""
+
+
+gc.set_threshold(50_000, 20, 20)
+"""What collecting the tests makes stays; by default all of it would be looked at for garbage time and again."""
+
+
+def pytest_collection_finish() -> None:
+    """From here on the collector leaves alone what was loaded."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

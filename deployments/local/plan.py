@@ -7,7 +7,6 @@ so that `up` executes it, `doctor` explains it and a test reads it without a pro
 from __future__ import annotations
 
 import importlib.util
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -21,7 +20,7 @@ from deployments.local.environment import (
     uses_offline_model,
     without_secrets,
 )
-from deployments.local.home import LAUNCH, Home
+from deployments.local.home import BEGIN, LAUNCH, Home
 from deployments.local.login import login_of
 from deployments.local.prepared import is_seeded
 from deployments.local.probes import Heartbeat, Http, Listening, Probe, Running
@@ -123,7 +122,7 @@ def urls(ports: Mapping[str, int], environ: Mapping[str, str]) -> dict[str, str]
 
 
 def _module(name: str, *arguments: str) -> tuple[str, ...]:
-    return (sys.executable, "-m", name, *arguments)
+    return (*BEGIN, name, *arguments)
 
 
 def forked(name: str) -> tuple[str, ...]:

@@ -10,14 +10,13 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from bq_copilot.errors import CopilotError
 from deployments.local.environment import inherited
 from deployments.local.files import exclusive, is_locked
-from deployments.local.home import HOME_VARIABLE, PROJECT_ROOT, Home
+from deployments.local.home import BEGIN, HOME_VARIABLE, PROJECT_ROOT, Home
 from deployments.local.liveness import STACK_MARK, is_alive, members, signal_all
 from deployments.local.login import ask_for_login
 from deployments.local.prepared import database_template
@@ -111,7 +110,7 @@ def _start_supervisor(home: Home, environ: Mapping[str, str]) -> None:
     marked = {**inherited(environ), HOME_VARIABLE: str(home.root), STACK_MARK: home.stack_id}
     with home.log("supervisor").open("ab") as log:
         subprocess.Popen(
-            [sys.executable, "-m", "deployments.local.supervisor"],
+            [*BEGIN, "deployments.local.supervisor"],
             cwd=PROJECT_ROOT,
             env=marked,
             stdin=subprocess.DEVNULL,

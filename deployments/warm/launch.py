@@ -25,7 +25,7 @@ HANDSHAKE_SECONDS = 2.0
 FORWARDED = (signals.SIGTERM, signals.SIGINT, signals.SIGHUP, signals.SIGUSR1)
 FOLDER = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120 - see below
 MODULE = sys.argv[1] if len(sys.argv) > 1 else "prefect.engine"
-PLAIN = [sys.executable, "-m", MODULE]
+PLAIN = [sys.executable, FOLDER + "/begin.py", MODULE]
 
 pending: list[int] = []
 run_pidfd: list[int] = []

@@ -17,7 +17,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from deployments.local.home import Home
+from deployments.local.home import BEGIN, Home
 from deployments.warm import launch
 from deployments.warm.job import Job, prepare_prefect
 from deployments.warm.preload import Snapshot, preload, threads
@@ -86,7 +86,7 @@ class Zygote:
         """The code on disk has changed: become a new runner. The launcher that asked starts its run plainly."""
         print("code has changed; the warm runner starts again", flush=True)
         self._listener.close()
-        os.execv(sys.executable, [sys.executable, "-m", "deployments.warm.zygote"])  # noqa: S606 - itself
+        os.execv(BEGIN[0], [*BEGIN, "deployments.warm.zygote"])  # noqa: S606 - itself
 
     def _renew_when_quiet(self) -> None:
         """Nothing to do now: if somebody has changed the code, and is done with it, be ready for the next run."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from blocks.chat_model import Price
+from blocks.price import Price
 from bq_copilot.canonical import canonical_json
 from bq_copilot.catalog import Column, Table
 from bq_copilot.ports import Progress, Reply

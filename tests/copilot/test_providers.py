@@ -12,9 +12,10 @@ import openai
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from blocks.chat_model import ChatModel, Price
+from blocks.chat_model import ChatModel
 from blocks.fallback_model import WithFallback
 from blocks.language_model import LanguageModel
+from blocks.price import Price
 from blocks.strict_tools import strict, without_nulls
 from bq_copilot.errors import Refused, Transient
 from bq_copilot.ports import Reply

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from deployments.local.home import LAUNCHER
+from deployments.local.home import BEGIN, LAUNCHER
 from deployments.warm import launch
 from deployments.warm.wire import Request, message, read_request
 from tests.waiting import until
@@ -135,3 +135,15 @@ def test_signal_before_the_go_is_kept_for_the_run(runner: FakeRunner) -> None:
     assert run.wait(10) == -signal.SIGTERM
     link.close()
     process.wait(10)
+
+
+def test_a_module_begins_as_it_would_with_minus_m(tmp_path: Path) -> None:
+    """Same name, arguments and place to import from; only the collector has more patience."""
+    (tmp_path / "beside.py").write_text("")
+    said = "__name__, os.path.basename(sys.argv[0]), *sys.argv[1:], gc.get_threshold()[0]"
+    (tmp_path / "told.py").write_text(f"import beside, gc, os, sys\nprint({said})")
+    asked = {"cwd": tmp_path, "text": True, "stderr": subprocess.STDOUT}
+    plain = subprocess.check_output([sys.executable, "-m", "told", "one", "-m"], **asked)
+    begun = subprocess.check_output([*BEGIN, "told", "one", "-m"], **asked)
+    assert plain == "__main__ told.py one -m 700\n"
+    assert begun == "__main__ told.py one -m 50000\n"
