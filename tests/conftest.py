@@ -46,7 +46,6 @@ gc.set_threshold(50_000, 20, 20)
 
 def pytest_collection_finish() -> None:
     """From here on the collector leaves alone what was loaded."""
-    gc.collect()
     gc.freeze()
 
 
