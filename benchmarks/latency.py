@@ -14,6 +14,7 @@ import time
 from bq_copilot import Copilot
 from bq_copilot.client import RunHandle
 from bq_copilot.phases import Phase
+from deployments.local.waiting import wait_until
 
 QUESTIONS = (
     "What was the revenue per month in 2025?",
@@ -49,10 +50,8 @@ def _from_suspended(copilot: Copilot, question: str) -> tuple[float, float]:
     """Seconds from the approval of a run without a process to its next event, and to the use of the approval."""
     run = copilot.ask(question, wait=False)
     run.wait({Phase.AWAITING_APPROVAL}, timeout=60)
-    ledger, pause = copilot.installation.ledger, threading.Event()
-    while ledger.lease_of(run.run_id) is not None:
-        pause.wait(0.05)
-    pause.wait(ASLEEP_SECONDS)
+    assert wait_until(lambda: copilot.installation.ledger.lease_of(run.run_id) is None, 60)
+    threading.Event().wait(ASLEEP_SECONDS)
     run.approve()
     used = _next_step(run)
     run.wait(until=["completed"], timeout=60)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from deployments.warm.begin import look_seldom
 from tests.resting import may_rest, rest
 
 if TYPE_CHECKING:
@@ -40,8 +41,7 @@ OWN_MODEL = ("OPENAI_API_KEY", "BQ_COPILOT_MODEL_BASE_URL", "BQ_COPILOT_MODEL")
 """Variables that would put another model behind the tests."""
 
 
-gc.set_threshold(50_000, 20, 20)
-"""What collecting the tests makes stays; by default all of it would be looked at for garbage time and again."""
+look_seldom()  # what collecting the tests makes stays
 
 
 def pytest_collection_finish() -> None:

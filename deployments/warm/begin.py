@@ -14,9 +14,14 @@ import sys
 YOUNG, OLDER, OLD = 50_000, 20, 20
 
 
+def look_seldom() -> None:
+    """Set how often this process looks for garbage."""
+    gc.set_threshold(YOUNG, OLDER, OLD)
+
+
 def main() -> None:
     """Become the module."""
-    gc.set_threshold(YOUNG, OLDER, OLD)
+    look_seldom()
     del sys.argv[0]
     if not sys.flags.safe_path:
         sys.path[0] = os.getcwd()  # noqa: PTH109 - as text, as the interpreter does

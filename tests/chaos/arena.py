@@ -20,6 +20,7 @@ from deployments.local.prepared import is_seeded
 from deployments.local.sample_data.files import write_shop
 from deployments.local.sample_data.shop import draw_shop
 from deployments.local.sandbox_environment import cache_dir
+from tests.faults.killable_deployment import deploy_killable
 from tests.live import Live
 
 KILLABLE = "analyze/chaos"
@@ -39,7 +40,7 @@ def arena(folder: Path | None = None) -> Generator[Live]:
     live = Live(home, environ)
     try:
         stack.up(home, environ)
-        deploy_killable(live)
+        deploy_killable(live, KILLABLE)
         yield live
     finally:
         stack.down(home, hard=True)
@@ -60,12 +61,3 @@ def small_seed() -> Path:
             list(write_shop(draw_shop(seed=7, scale=SCALE), kept.seed))
             (kept.seed / ".complete").touch()
     return kept.seed
-
-
-def deploy_killable(live: Live) -> None:
-    """Deploy the project's flow a second time, loaded from the file whose process can be killed at a point."""
-    like = live.prefect("GET", "/deployments/name/analyze/analyze")
-    same = ("flow_id", "work_pool_name", "work_queue_name", "parameter_openapi_schema", "pull_steps", "path")
-    entrypoint = str(PROJECT_ROOT / "tests" / "faults" / "killable_analysis.py") + ":analyze"
-    body = {key: like[key] for key in same} | {"name": KILLABLE.partition("/")[2], "entrypoint": entrypoint}
-    live.prefect("POST", "/deployments/", body)

@@ -8,7 +8,7 @@ import pytest
 
 from bq_copilot.client import RunHandle
 from bq_copilot.phases import Phase
-from deployments.local.home import PROJECT_ROOT
+from tests.faults.killable_deployment import deploy_killable
 from tests.live import PATIENCE, Live
 
 QUESTION = "What was our total revenue in 2025?"
@@ -20,12 +20,7 @@ AskKilled = Callable[..., RunHandle]
 def killable(session_stack: Live) -> str:
     """Full name of a deployment of the same flow, loaded from `killable_analysis.py`."""
     session_stack.healthy()
-    like = session_stack.prefect("GET", "/deployments/name/analyze/analyze")
-    same = ("flow_id", "work_pool_name", "work_queue_name", "parameter_openapi_schema", "pull_steps", "path")
-    entrypoint = str(PROJECT_ROOT / "tests" / "faults" / "killable_analysis.py") + ":analyze"
-    body = {key: like[key] for key in same} | {"name": "killable", "entrypoint": entrypoint}
-    session_stack.prefect("POST", "/deployments/", body)
-    return "analyze/killable"
+    return deploy_killable(session_stack, "analyze/killable")
 
 
 @pytest.fixture

@@ -34,4 +34,5 @@ def test_a_key_is_in_no_prompt_event_artifact_log_or_bundle(stack: Live) -> None
     assert files_with(PLANTED, stack.home.root) == set()
     asked = files_with(QUESTION, stack.home.root)
     assert {"ledger.db", "prefect.db"} <= {name.removesuffix("-wal") for name in asked}
+    assert {"runs.log", "worker.log", "model.log"} <= {path.name for path in stack.home.root.rglob("*.log")}
     assert PLANTED not in str(run.show()) + str(run.trace())

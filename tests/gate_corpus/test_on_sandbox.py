@@ -63,9 +63,11 @@ def test_canonical_text_gives_the_same_rows(line: Safe, run: Run, rule: Rule) ->
         pytest.skip("the gate refuses it; the corpus test judges that")
     own, canonical = run(line.sql, line), run(verdict.sql, line)
     text = line.sql.upper()
-    if DRAWN not in text:
-        assert len(canonical) == len(own)
-        assert canonical == own or any(word in text for word in LOOSE)
+    if DRAWN in text:
+        assert DRAWN in verdict.sql.upper()
+        return
+    assert len(canonical) == len(own)
+    assert canonical == own or any(word in text for word in LOOSE)
 
 
 def test_no_statement_is_listed_as_unsupported_without_need(run: Run) -> None:
@@ -76,7 +78,7 @@ def test_no_statement_is_listed_as_unsupported_without_need(run: Run) -> None:
 def _runs(run: Run, line: Safe) -> bool:
     try:
         run(line.sql, line)
-    except (GoogleAPIError, ValueError, NotImplementedError):
+    except (GoogleAPIError, ValueError):  # the latter is the client, about a value it cannot read
         return False
     return True
 
