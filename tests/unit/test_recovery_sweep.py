@@ -122,38 +122,35 @@ def place() -> Place:
     return Place(ledger, Prefect(ledger))
 
 
-LED_TO: dict[Phase, list[int]] = {}
-"""Seeds of walks, by the phase that they came to."""
+LED_TO: dict[Phase, int] = {}
+"""The seed of a walk, by the phase that it comes to."""
 
 
 def run_at(place: Place, run_id: str, phase: Phase) -> Walker:
-    """Record a run that has started, and walk it to this phase; a walk that led there once is tried first."""
-    for seed in [*LED_TO.get(phase, []), *range(300)]:
-        memory = MemoryLedger(start=place.ledger.now())
-        walker = Walker(seed, memory, run_id)
-        start = ev.RunStarted(attempt=1, flow_run_id=f"f-{run_id}", host="h", reason="started", code_version="0")
-        walker.journal.append(start)
-        for _ in range(40):
-            if walker.journal.state.phase is phase:
-                break
-            step = steps.next_step(walker.journal.state)
-            if isinstance(step, steps.Done):
-                break
-            walker.journal.append(walker.event_for(step))
-        if walker.journal.state.phase is phase:
-            LED_TO[phase] = [seed]
-            return _moved(walker, place.ledger)
-    raise AssertionError(f"no walk came to {phase}")
-
-
-def _moved(walker: Walker, ledger: MemoryLedger) -> Walker:
-    """Record the same events in the shared ledger."""
-    first, *rest = walker.journal.ledger.read(walker.journal.run_id)
-    journal, _ = begin(ledger, walker.journal.run_id, first.event)
-    for one in rest:
-        journal.append(one.event)
-    walker.journal = journal
+    """Record a run that has started, and walk it to this phase."""
+    if phase not in LED_TO:
+        seeds = range(300)
+        LED_TO[phase] = next(s for s in seeds if _phase_of(_walked(s, MemoryLedger(), run_id, phase)) is phase)
+    walker = _walked(LED_TO[phase], place.ledger, run_id, phase)
+    assert _phase_of(walker) is phase
     return walker
+
+
+def _walked(seed: int, ledger: MemoryLedger, run_id: str, phase: Phase) -> Walker:
+    """Walk on until the run is at this phase, has ended, or forty steps were taken."""
+    walker = Walker(seed, ledger, run_id)
+    start = ev.RunStarted(attempt=1, flow_run_id=f"f-{run_id}", host="h", reason="started", code_version="0")
+    walker.journal.append(start)
+    for _ in range(40):
+        step = steps.next_step(walker.journal.state)
+        if _phase_of(walker) is phase or isinstance(step, steps.Done):
+            break
+        walker.journal.append(walker.event_for(step))
+    return walker
+
+
+def _phase_of(walker: Walker) -> Phase:
+    return walker.journal.state.phase
 
 
 def test_runs_that_sleep_cost_the_same_however_many_they_are(place: Place) -> None:
