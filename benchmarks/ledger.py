@@ -18,7 +18,8 @@ from bq_copilot.ledger_sql import SqlLedger, body_of
 from bq_copilot.receipts import verify
 from bq_copilot.transitions import fold
 
-APPENDS = 400
+APPENDS = 2_000
+"""As many as it takes to be past the first 4 MB: until then each commit also lengthens the write-ahead log's file."""
 WAITED = ev.Waited(what="PollJob", reason="warehouse rate limit", attempt=1, until="2026-07-01T00:00:00Z")
 
 
