@@ -5,7 +5,6 @@ The one place where blocks become adapters. It is not a value: it holds live cli
 
 from __future__ import annotations
 
-import time
 from functools import cached_property
 
 import httpx
@@ -28,9 +27,6 @@ from bq_copilot.progress import Progress
 from bq_copilot.progress_sql import SqlProgress
 from bq_copilot.shelf import Shelf
 
-FRESH = 1.0
-"""Seconds for which a policy that was read counts as the one of this moment."""
-
 
 class Environment:
     """The blocks of one named environment, and the adapters that they build."""
@@ -50,7 +46,6 @@ class Environment:
         self.store_block = store
         self.policy_block = policy
         self.notes_block = notes
-        self._loaded = time.monotonic()
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -109,9 +104,10 @@ class Environment:
         return self.policy_block.value()
 
     async def policy_now(self) -> policy.Policy:
-        """The typed policy as it stands at this moment, at most `FRESH` old. Raises Transient when nobody can say."""
-        if time.monotonic() - self._loaded < FRESH:
-            return self.policy
+        """The typed policy as it stands at this moment, read anew. Raises Transient when nobody can say.
+
+        Never one that this process read before, however young: a policy may tighten between that and the decision.
+        """
         try:
             blocks = await load(self.name, (Policy,))
         except httpx.HTTPError as error:

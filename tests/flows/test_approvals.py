@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from blocks.environment import open_environment
 from bq_copilot import canary, codes, identity, signatures
 from bq_copilot.client import Copilot, RunHandle
 from bq_copilot.errors import Refused
@@ -89,6 +92,7 @@ def test_a_policy_that_tightened_asks_again(stack: Live) -> None:
     stack.environment("tightening", policy={"approvals": TIER_2})
     run.approve()
     run.wait(lambda s: s.phase is Phase.AWAITING_APPROVAL and s.plan.revision == 2, timeout=PATIENCE)  # type: ignore[union-attr]
+    assert run.phase is Phase.AWAITING_APPROVAL
     (void,) = events(run, "approval_voided")
     assert "tier 2" in void.changes[0]
     assert run.state.plan.request.approvers.tier == 2  # type: ignore[union-attr]
@@ -96,6 +100,21 @@ def test_a_policy_that_tightened_asks_again(stack: Live) -> None:
     run.approve(code=code_of(run)).wait((), timeout=PATIENCE)
     assert run.phase is Phase.COMPLETED
     assert len(stack.jobs_of_plan(run)) == 1
+
+
+def test_the_policy_of_this_moment_was_never_read_before(stack: Live) -> None:
+    """What tightened right after a process had opened its blocks is seen by it, not only a while later."""
+    stack.environment("moving", policy={"approvals": {"tiers": [{"tier": 1, "always": True}], "people": {}}})
+
+    async def opened_then_tightened() -> tuple[Policy, Policy]:
+        env = await open_environment("moving")
+        await asyncio.to_thread(stack.environment, "moving", policy={"approvals": TIER_2})
+        return env.policy, await env.policy_now()
+
+    with temporary_settings({PREFECT_API_URL: stack.record.prefect_api_url}):
+        found, now = asyncio.run(opened_then_tightened())
+    assert [tier.tier for tier in found.approvals.tiers] == [1]
+    assert [tier.tier for tier in now.approvals.tiers] == [2]
 
 
 def test_an_approved_canary_runs_nothing(stack: Live) -> None:
