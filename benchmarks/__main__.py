@@ -9,6 +9,8 @@ import importlib
 import sys
 from itertools import takewhile
 
+from bq_copilot.errors import Unreachable
+
 NAMES = (
     "ledger",
     "durable_step",
@@ -30,9 +32,20 @@ def main() -> None:
     unknown = [name for name in wanted if name not in NAMES]
     if unknown:
         sys.exit(f"no benchmark {', '.join(unknown)}; there are: {', '.join(NAMES)}")
-    for name in wanted:
-        print(f"\n== {name}", flush=True)
+    missed = [name for name in wanted if not _measured(name)]
+    if missed:
+        sys.exit(f"\nnot measured, because no stack runs: {', '.join(missed)}")
+
+
+def _measured(name: str) -> bool:
+    """Run one benchmark; False, with the reason printed, when it needs a stack and none is there."""
+    print(f"\n== {name}", flush=True)
+    try:
         importlib.import_module(f"benchmarks.{name}").main()
+    except Unreachable as error:
+        print(f"{error} {error.next}")
+        return False
+    return True
 
 
 if __name__ == "__main__":

@@ -32,8 +32,8 @@ GONE = frozenset({"notFound", "not_found"})
 async def find_drift(run: Run, plan: Plan, site: Site) -> ApprovalVoided | None:
     """Return the event that voids the approval, None when everything is as it was approved."""
     assert plan.request is not None
-    catalog = await _fresh_catalog(run, plan)
-    gate = run.gate_over(catalog, await run.env.policy_now())
+    catalog, policy = await asyncio.gather(_fresh_catalog(run, plan), run.env.policy_now())
+    gate = run.gate_over(catalog, policy)
     verdicts = await _verdicts(run, plan, gate)
     lines = _denied(plan, verdicts) or await _changed(run, plan, site, gate, verdicts)
     return _void(run, plan, gate, lines) if lines else None
