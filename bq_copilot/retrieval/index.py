@@ -1,8 +1,8 @@
 """The index over a catalog: SQLite's full-text search (FTS5, BM25 with a weight for each field), kept in one file.
 
 Decides how units are ranked for a question. Refreshed incrementally: only units whose texts changed are written again,
-and a catalog with a known fingerprint is not looked at at all. It never asks a model; vectors are an addition that the
-caller may bring along. The same index and question always give the same order: ties go by id.
+and a catalog in which nothing changed, descriptions included, is not looked at at all. It never asks a model; vectors
+are an addition that the caller may bring along. The same index and question always give the same order: ties go by id.
 """
 
 from __future__ import annotations
@@ -82,7 +82,8 @@ class Index:
 
     def refresh(self, catalog: Catalog, asked: Mapping[str, Sequence[str]] | None = None) -> Refreshed:
         """Bring the index up to date; `asked` maps table ids to accepted questions that read them."""
-        stamp = digest([FORMAT, catalog.fingerprint, sorted((k, *v) for k, v in (asked or {}).items())])
+        told = sorted((t.id, t.description) for t in catalog.tables if t.description)
+        stamp = digest([FORMAT, catalog.fingerprint, told, sorted((k, *v) for k, v in (asked or {}).items())])
         with closing(self._db.cursor()) as cursor:
             cursor.execute("BEGIN IMMEDIATE")
             try:

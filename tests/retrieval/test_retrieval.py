@@ -135,6 +135,16 @@ def test_an_unchanged_catalog_is_not_looked_at(tmp_path: Path) -> None:
     assert again.refresh(SHOP).written == 0
 
 
+def test_a_table_is_found_by_its_new_description_alone(tmp_path: Path) -> None:
+    """Nothing else of the catalog has changed, not even its fingerprint."""
+    index_of(SHOP, tmp_path).close()
+    told = SHOP.tables[0].model_copy(update={"description": "Each purchase that was paid."})
+    now = Catalog(tables=(told, *SHOP.tables[1:]))
+    assert now.fingerprint == SHOP.fingerprint
+    index = index_of(now, tmp_path)
+    assert ids(index.search("which purchases were paid", 1)) == ["p.shop.orders"]
+
+
 def test_equal_scores_go_by_name() -> None:
     """The order never depends on how the tables were listed."""
     tables = tuple(table(f"p.d.{n}", "amount") for n in "cab")
