@@ -54,7 +54,7 @@ def requested(state: RunState, rec: Recorded, e: ev.FollowUpRequested) -> RunSta
     offered = e.offer is None or digest_of_terms(e.offer) == e.offer_digest
     need(offered, state, e.kind, "the digest does not name the offer")
     phase = state.phase if _stands(state) else Phase.AWAITING_FOLLOW_UP
-    return replace(state, series=(*state.series, Series(e)), phase=phase)
+    return replace(state, series=(*state.series, Series(e, requested_at=rec.at)), phase=phase)
 
 
 def decided(state: RunState, rec: Recorded, e: ev.FollowUpDecided) -> RunState:

@@ -59,7 +59,7 @@ class PendingView(TypedDict):
     """Who may decide now, by name; empty for anybody whom the tier allows."""
     approved_by: list[str]
     told: list[NoticeView]
-    """The notices about the open approval request, or about the clarifying question."""
+    """The notices about what waits: approval request, clarifying question or follow-up."""
 
 
 class CheckView(TypedDict):
@@ -131,8 +131,16 @@ _WAITS_FOR = {
 
 def _since(state: RunState) -> datetime | None:
     """When what waits was asked; a notice about it is later and does not count."""
-    found = state.plan.requested_at if state.phase is Phase.AWAITING_APPROVAL and state.plan else None
-    return found or (state.asked_at if state.phase is Phase.AWAITING_ANSWER else None) or state.at
+    match state.phase:
+        case Phase.AWAITING_APPROVAL if state.plan:
+            found = state.plan.requested_at
+        case Phase.AWAITING_ANSWER:
+            found = state.asked_at
+        case Phase.AWAITING_FOLLOW_UP:
+            found = state.series[-1].requested_at
+        case _:
+            found = None
+    return found or state.at
 
 
 def _pending(state: RunState, now: datetime) -> PendingView:

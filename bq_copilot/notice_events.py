@@ -18,6 +18,7 @@ NoticeKind = Literal[
     "delegated",
     "parked",
     "cancel_unconfirmed",
+    "follow_up",
     "follow_up_finished",
 ]
 

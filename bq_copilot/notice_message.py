@@ -16,6 +16,7 @@ from bq_copilot.events import FollowUpRan, Recorded
 from bq_copilot.notices import Due
 from bq_copilot.phases import Phase
 from bq_copilot.safe_text import clip
+from bq_copilot.series import Series
 from bq_copilot.state import Plan, RunState
 
 QUESTION, LINE, BODY, NAME = 280, 400, 2_400, 60
@@ -29,7 +30,20 @@ SUBJECTS = {
     "delegated": "An approval was handed over",
     "parked": "A run is parked",
     "cancel_unconfirmed": "A cancel is not confirmed",
+    "follow_up": "A follow-up waits to be accepted",
     "follow_up_finished": "A follow-up has finished",
+}
+
+REMINDERS = {
+    Phase.AWAITING_ANSWER: "A question still waits for an answer",
+    Phase.AWAITING_FOLLOW_UP: "A follow-up still waits to be accepted",
+}
+"""The subject of a reminder where no approval waits."""
+
+INVITATIONS = {
+    Phase.AWAITING_APPROVAL: "Decide in the form",
+    Phase.AWAITING_ANSWER: "Answer in the form",
+    Phase.AWAITING_FOLLOW_UP: "Accept or decline it in the form",
 }
 
 SHOWN = ("Reads", "Tables", "Tagged data", "To look at", "Warehouse", "May decide", "Approved by", "Expires")
@@ -57,13 +71,12 @@ def harmless(text: str, most: int) -> str:
 
 
 def _subject(state: RunState, due: Due) -> str:
-    again = due.notice == "reminder" and state.phase is Phase.AWAITING_ANSWER
-    return "A question still waits for an answer" if again else SUBJECTS[due.notice]
+    again = REMINDERS.get(state.phase) if due.notice == "reminder" else None
+    return again or SUBJECTS[due.notice]
 
 
 def _invitation(state: RunState) -> str:
-    words = {Phase.AWAITING_APPROVAL: "Decide in the form", Phase.AWAITING_ANSWER: "Answer in the form"}
-    return words.get(state.phase, "Look at it")
+    return INVITATIONS.get(state.phase, "Look at it")
 
 
 def _facts(state: RunState, events: list[Recorded], due: Due, now: datetime) -> list[str]:
@@ -81,6 +94,8 @@ def _facts(state: RunState, events: list[Recorded], due: Due, now: datetime) -> 
             return [*_handed(state.plan, due.to), *_card(state.plan, state, now)] if state.plan else []
         case _ if state.phase is Phase.AWAITING_ANSWER:
             return _question(state)
+        case _ if state.phase is Phase.AWAITING_FOLLOW_UP:
+            return _follow_up(state.series[-1])
         case _:
             return _card(state.plan, state, now) if state.plan else []
 
@@ -100,6 +115,17 @@ def _question(state: RunState) -> list[str]:
         f"The copilot asks something before it goes on; the answer is {form}.",
         f"Expires: {asked.expires_at:%Y-%m-%d %H:%M} UTC",
         f"Or: bq-copilot show {state.run_id}, then bq-copilot answer {state.run_id} TEXT",
+    ]
+
+
+def _follow_up(series: Series) -> list[str]:
+    """When it would run; the question of the series may be the model's, so it is told in the form alone."""
+    asked = series.requested
+    return [
+        "The run has its answer and would ask again; nothing is scheduled unless somebody accepts.",
+        f"When: {harmless(asked.rhythm.words, LINE)}; until {asked.until:%Y-%m-%d %H:%M} UTC",
+        f"Expires: {asked.expires_at:%Y-%m-%d %H:%M} UTC",
+        f"Or: bq-copilot followups show {series.id}, then accept or decline {series.id}",
     ]
 
 

@@ -17,7 +17,7 @@ def notices(state: RunState) -> list[NoticeView]:
 
 
 def notices_of_wait(state: RunState) -> list[NoticeView]:
-    """Return the notices about what waits for a person now: the approval request, or the clarifying question."""
+    """Return the notices about what waits for a person now: approval request, question or follow-up."""
     of = _waits(state)
     return [_view(n) for n in state.notices if of and n.key.endswith(f" {of}")]
 
@@ -28,6 +28,8 @@ def _waits(state: RunState) -> str:
             return state.plan.request.request_id
         case Phase.AWAITING_ANSWER if state.asked:
             return question_name(state.asked)
+        case Phase.AWAITING_FOLLOW_UP:
+            return state.series[-1].id
         case _:
             return ""
 

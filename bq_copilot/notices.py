@@ -3,7 +3,7 @@
 Decides what people outside are told, and when; never how, and never anything about the run. Each notice has a key that
 follows from its cause, so it is told once whoever looks. Of one request or question only the newest stage is told: who
 was not reached before the reminder is reached by the reminder. What is one person's says whose it is: a question is for
-the requester, a delegated approval for the delegate.
+the requester, and so is a follow-up that waits to be accepted; a delegated approval is for the delegate.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from bq_copilot.events import (
     ApprovalRequested,
     CancelUnconfirmed,
     FollowUpRan,
+    FollowUpRequested,
     QuestionAsked,
     Recorded,
     RunEnded,
@@ -65,7 +66,7 @@ class _Cause:
 def outlook(state: RunState, events: Sequence[Recorded], now: datetime, rules: Notifications) -> Outlook:
     """Return what is due of this run at `now`; `events` are those that `state` was folded from."""
     waits = [*_request(state, events, now, rules), *_question(state, events, now, rules)]
-    causes = [*waits, *_standing(state, events), *_finished(state, events, now)]
+    causes = [*waits, *_follow_up(state, events, now, rules), *_standing(state, events), *_finished(state, events, now)]
     due: list[Due] = []
     later: list[datetime] = []
     for cause in (c for c in causes if c.notice in rules.kinds):
@@ -126,6 +127,19 @@ def _question(state: RunState, events: Sequence[Recorded], now: datetime, rules:
     ]
 
 
+def _follow_up(state: RunState, events: Sequence[Recorded], now: datetime, rules: Notifications) -> list[_Cause]:
+    """The follow-up that the run waits to have accepted, for its requester; reminded of like a question."""
+    if state.phase is not Phase.AWAITING_FOLLOW_UP:
+        return []
+    asked = state.series[-1].requested
+    place = next(r for r in reversed(events) if isinstance(r.event, FollowUpRequested))
+    stages: list[_Stage] = [(place.at, "follow_up"), *_reminder(place.at, rules)]
+    return [
+        _Cause(wait_key(kind, asked.series), kind, place.seq, at, state.requester)
+        for at, kind in _newest(stages, asked.expires_at, now, rules)
+    ]
+
+
 _Stage = tuple[datetime, NoticeKind]
 
 
@@ -141,7 +155,7 @@ def _newest(stages: list[_Stage], until: datetime, now: datetime, rules: Notific
 
 
 def wait_key(kind: str, of: str) -> str:
-    """Return the key of a notice about what waits: a request by its id, a question by its name."""
+    """Return the key of a notice about what waits: a request or a series by its id, a question by its name."""
     return f"{kind} {of}"
 
 

@@ -28,6 +28,7 @@ class Series:
     """One follow-up from its request on."""
 
     requested: FollowUpRequested
+    requested_at: datetime | None = None
     decided: FollowUpDecided | None = None
     decided_at: datetime | None = None
     scheduled: FollowUpScheduled | None = None

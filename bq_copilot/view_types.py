@@ -190,7 +190,8 @@ class NoticeView(TypedDict):
     """One notice to people outside."""
 
     notice: str
-    """`approval`, `reminder`, `escalation`, `parked`, `cancel_unconfirmed` or `follow_up_finished`."""
+    """`approval`, `question`, `reminder`, `escalation`, `delegated`, `parked`, `cancel_unconfirmed`, `follow_up` or
+    `follow_up_finished`."""
     state: str
     """`told`, `failed` (it is tried again), `given_up`, or `open` while a try has no outcome."""
     channel: str

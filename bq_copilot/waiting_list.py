@@ -1,9 +1,9 @@
 """The states of many waiting runs, as far as a list needs them, without reading their whole histories.
 
-Decides: when one event says it all. A run whose last event is its approval request, or its question, waits for exactly
-that, and nobody has decided anything about it yet (notices about it do not count); the rest of its history is not shown
-in a list. Every other run is folded in full. Why this shape: a thousand waiting runs are listed in one look, and the
-two ways give the same.
+Decides: when one event says it all. A run whose last event is its approval request, its question or the request for its
+follow-up waits for exactly that, and nobody has decided anything about it yet (notices about it do not count); the rest
+of its history is not shown in a list. Every other run is folded in full. Why this shape: a thousand waiting runs are
+listed in one look, and the two ways give the same.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from bq_copilot.events import ApprovalRequested, QuestionAsked, Recorded, RunReceived
+from bq_copilot.events import ApprovalRequested, FollowUpRequested, QuestionAsked, Recorded, RunReceived
 from bq_copilot.ledger import RunHead
 from bq_copilot.ledger_reader import Reader
 from bq_copilot.notice_events import NOTICE_KINDS, about
 from bq_copilot.notice_transitions import APPLY as NOTICES
 from bq_copilot.phases import Phase
+from bq_copilot.series import Series
 from bq_copilot.state import Plan, RunState
 from bq_copilot.transitions import fold
 
@@ -58,5 +59,7 @@ def _from_event(head: RunHead, last: Recorded) -> RunState | None:
             return replace(known, plan=plan)
         case QuestionAsked():
             return replace(known, asked=event, asked_at=last.at)
+        case FollowUpRequested():
+            return replace(known, series=(Series(event, requested_at=last.at),))
         case _:
             return None

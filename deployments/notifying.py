@@ -26,7 +26,7 @@ from bq_copilot.journal import Journal
 from bq_copilot.ledger import RunHead
 from bq_copilot.notice_message import message
 from bq_copilot.notices import Due, outlook
-from bq_copilot.phases import Phase
+from bq_copilot.phases import WAITING, Phase
 from bq_copilot.policy import Notifications
 from bq_copilot.policy_file import policy_from_yaml
 from deployments.channels import Channel, channel_called
@@ -45,7 +45,7 @@ LIMIT = 20_000
 
 POLICY = "bq-copilot-policy"
 
-PHASES = (Phase.AWAITING_ANSWER, Phase.AWAITING_APPROVAL, Phase.CANCELLING, Phase.COMPENSATING, Phase.PARKED)
+PHASES = (*sorted(WAITING), Phase.CANCELLING, Phase.COMPENSATING, Phase.PARKED)
 
 log = logging.getLogger("bq_copilot.notices")
 

@@ -1,4 +1,4 @@
-"""What people are told of a series: a run that matters, and nobody of one whose condition does not hold."""
+"""What people are told of a series: that it waits to be accepted, and a run that matters."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import pytest
 
 from bq_copilot import events as ev
 from bq_copilot.journal import Journal
+from bq_copilot.list_views import pending
 from bq_copilot.notice_message import message
 from bq_copilot.notices import Due, outlook
 from bq_copilot.policy import Notifications
 from bq_copilot.state import RunState
+from bq_copilot.waiting_list import waiting_states
 from tasks.run import Run
 from tests.follow_ups.arena import ANSWER, Arena, nothing_due, without_prefect
 
@@ -37,6 +39,46 @@ def told(arena: Arena, parent: Run, due: Due) -> None:
     about = {"key": due.key, "about": due.about, "attempt": due.attempt, "channel": "c"}
     journal.append(ev.NoticeIntended(notice=due.notice, **about))
     journal.append(ev.NoticeGiven(**about))
+
+
+async def test_a_follow_up_that_waits_is_told_to_its_requester_until_somebody_decides():
+    """At once and once more; the message says when it would run, and not the question, which may be the model's."""
+    arena = Arena()
+    parent = await arena.parent()
+    (due,) = due_of(arena, parent)
+    assert (due.notice, due.to) == ("follow_up", parent.state.requester)
+    subject, body = message(*parent_of(arena, parent), due, arena.env.ledger.now(), "http://ui/x")
+    series = arena.series(parent)
+    assert subject == f"BigQuery Copilot: A follow-up waits to be accepted ({parent.id})"
+    assert f"When: {series.requested.rhythm.words}; until " in body
+    assert f"bq-copilot followups show {series.id}" in body
+    assert "Accept or decline it in the form: http://ui/x" in body and "SELECT" not in body
+    told(arena, parent, due)
+    assert due_of(arena, parent) == ()
+    arena.env.ledger.advance(Notifications().remind_after_seconds + 1)
+    (again,) = due_of(arena, parent)
+    assert again.notice == "reminder"
+    subject, _ = message(*parent_of(arena, parent), again, arena.env.ledger.now(), "")
+    assert subject == f"BigQuery Copilot: A follow-up still waits to be accepted ({parent.id})"
+    arena.accept(parent)
+    assert due_of(arena, parent) == ()
+
+
+async def test_the_list_says_since_when_a_follow_up_waits_and_who_was_told():
+    """A notice does not move the beginning of the wait, and one event says all of it."""
+    arena = Arena()
+    parent = await arena.parent()
+    _, events = parent_of(arena, parent)
+    (asked,) = (r for r in events if r.event.kind == "follow_up_requested")
+    arena.env.ledger.advance(60)
+    told(arena, parent, due_of(arena, parent)[0])
+    now, heads = arena.env.ledger.now(), arena.env.ledger.heads(phases=["awaiting_follow_up"])
+    short = list(waiting_states(heads, arena.env.ledger))
+    assert short[0].started is None, "the whole history was not read"
+    assert pending(short, now) == pending([parent_of(arena, parent)[0]], now)
+    (view,) = pending(short, now)
+    assert view["waiting_since"] == asked.at.isoformat()
+    assert [(one["notice"], one["state"]) for one in view["told"]] == [("follow_up", "told")]
 
 
 async def ran(arena: Arena, parent: Run) -> Run:
