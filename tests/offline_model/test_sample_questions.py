@@ -26,6 +26,7 @@ from deployments.local.sandbox_environment import sandbox_command, sandbox_varia
 from tests.offline_model.platform import Outcome, Platform, Rows, failure
 from tests.sample_data.comparison import agrees
 from tests.sample_data.frames import Frames
+from tests.sample_data.periods import year
 from tests.sample_data.questions import load_questions
 from tests.sample_data.truths import TRUTHS
 
@@ -133,13 +134,16 @@ def test_an_ambiguous_question_is_asked_about_once_or_its_assumption_is_stated(p
 
 
 def test_figures_of_unseen_questions_are_those_of_pandas(platform: Platform, frames: Frames) -> None:
-    """Extremes of groups and of days, the money of another column, and a verb that says how."""
+    """Extremes of groups and of days, money of another column, a verb that says how, margins in percent or money."""
     sold, refunds = frames.sold, frames.refunds
     mobile = frames.sessions[frames.sessions.device_category == "mobile"]
     express = sold[(sold.shipping_method == "express") & (sold.order_date >= "2026-01-01")]
     months = frames.orders[frames.orders.order_date >= "2026-01-01"]
     carried = months[months.shipping_method.isin(["express", "standard"])]
     days = refunds.groupby("refund_date").size()
+    lines = year(frames.lines, 2025)
+    revenue = lines.groupby("category").revenue.sum()
+    profit = revenue - (lines.quantity * lines.unit_cost).groupby(lines.category).sum()
     truths = {
         "Maximum order value by channel": sorted(sold.groupby("channel").total.max()),
         "Highest order value per country": sorted(sold.groupby("country").total.max()),
@@ -151,6 +155,9 @@ def test_figures_of_unseen_questions_are_those_of_pandas(platform: Platform, fra
         "How many orders were shipped express versus standard in 2026?": sorted(
             carried.groupby("shipping_method").size()
         ),
+        "What was the profit margin by category in 2025?": sorted(100 * profit / revenue),
+        "Profit margin in dollars by category in 2025": sorted(profit),
+        "What was our profit margin in 2025?": [100 * profit.sum() / revenue.sum()],
     }
     for question, truth in truths.items():
         outcome = platform.ask(question)

@@ -30,6 +30,11 @@ _WORTH = stems_of("price cost amount value total fee discount margin rate")
 _GENERIC = stems_of("new day date time start started end of customer order")
 _REVENUE = alike(stem("revenue"))
 _MARGIN = stems_of("margin profit profitability earnings")
+_PERCENT_MARGIN = re.compile(
+    r"margins? (?:in )?(?:%|percent)|(?:percent|%)\w* margin"
+    r"|\bprofit margins?\b(?! (?:in (?:\$|usd?|dollars?|money)|amount))"
+)
+"""A profit margin is a part of the revenue unless money is asked for; a gross margin is money, as the notes say."""
 _CHARGES = stems_of("fee charge")
 _DOLLARS = stems_of("dollar dollars euro euros usd eur gbp money pound pounds cents")
 _SIZE_WORDS = r"(?:value|amount|total|size|worth|sum|spend|spending)s?"
@@ -279,7 +284,7 @@ def _margins(cues: Cues, free: tuple[int, ...], schema: Schema) -> Iterable[Meas
     for found in _named(cues, free, margin_measures(schema), _MARGIN):
         covers = found.covers | {i for i in free if cues.words[i].lower in ("gross", "net")}
         margin = replace(found, covers=covers)
-        if cues.rate or re.search(r"margin (?:in )?(?:%|percent)|(?:percent|%)\w* margin", cues.text):
+        if cues.rate or _PERCENT_MARGIN.search(cues.text):
             columns = (*margin.columns[:2], *margin.columns[3:])
             line = Measure("revenue", Kind.LINE, margin.table, columns, margin.array, unit="money")
             yield quotient(margin, line, "margin_pct", "percent")
